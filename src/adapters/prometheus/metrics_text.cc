@@ -1,0 +1,71 @@
+#include "adapters/prometheus/metrics_text.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <utility>
+#include <vector>
+
+namespace sidecar {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+MetricFamily One(std::string name, std::string help, MetricType type, double value) {
+  MetricFamily family{.name = std::move(name), .help = std::move(help), .type = type};
+  ClientMetric& metric = family.metric.emplace_back();
+  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  return family;
+}
+
+}  // namespace
+
+std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version) {
+  std::vector<MetricFamily> families;
+  const auto counter = [&](const char* name, const char* help, uint64_t value) {
+    families.push_back(One(name, help, MetricType::Counter, static_cast<double>(value)));
+  };
+  const auto gauge = [&](const char* name, const char* help, size_t value) {
+    families.push_back(One(name, help, MetricType::Gauge, static_cast<double>(value)));
+  };
+  counter("sidecar_initialization_errors_total", "Start-up checks of upstream that failed.",
+          metrics.initialization_errors.value());
+  counter("sidecar_invalid_api_key_errors_total", "Exchanges in which upstream rejected the API key.",
+          metrics.invalid_api_key_errors.value());
+  counter("sidecar_network_request_errors_total", "Exchanges with upstream that failed for another reason.",
+          metrics.network_request_errors.value());
+  counter("sidecar_redis_client_errors_total", "Redis commands that failed.", metrics.redis_client_errors.value());
+  counter("sidecar_cache_hits_total", "Reads that found a record in memory.", metrics.cache_hits.value());
+  counter("sidecar_cache_misses_total", "Reads that found none.", metrics.cache_misses.value());
+
+  counter("sidecar_stale_answers_total", "Answers from a record that wants a refresh.", metrics.stale_answers.value());
+  counter("sidecar_fallback_answers_total", "Answers from fallbacks.", metrics.fallback_answers.value());
+  counter("sidecar_upstream_coalesced_total", "Reads that waited for a fetch another read had started.",
+          metrics.coalesced_reads.value());
+  counter("sidecar_upstream_shed_total", "Fetches refused because too many were queued.", metrics.shed_fetches.value());
+  counter("sidecar_waiters_refused_total", "Reads that could not wait because too many did.",
+          metrics.refused_waiters.value());
+  counter("sidecar_upstream_malformed_responses_total", "Answers of upstream that could not be used.",
+          metrics.malformed_responses.value());
+  counter("sidecar_upstream_skipped_entitlements_total", "Entries of an unknown shape left out of usable answers.",
+          metrics.skipped_entitlements.value());
+  counter("sidecar_clamped_values_total", "Numeric values that did not fit the contract's int32.",
+          metrics.clamped_values.value());
+  counter("sidecar_rejected_requests_total", "Requests answered INVALID_ARGUMENT.", metrics.rejected_requests.value());
+
+  const EntitlementCache::Stats stats = cache.stats();
+  gauge("sidecar_cache_entries", "Records in memory.", stats.entries);
+  gauge("sidecar_cache_bytes", "Bytes of records, tables and definitions.", stats.bytes);
+  gauge("sidecar_cache_limit_bytes", "Bound of sidecar_cache_bytes.", cache.limit_bytes());
+  counter("sidecar_cache_evictions_total", "Records evicted for want of room.", stats.evictions);
+  counter("sidecar_cache_oversize_total", "Records too large to be kept.", stats.oversize);
+
+  MetricFamily build = One("sidecar_build_info", "Always 1.", MetricType::Gauge, 1);
+  build.metric[0].label.push_back({.name = "version", .value = version});
+  families.push_back(std::move(build));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace sidecar

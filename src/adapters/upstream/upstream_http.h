@@ -1,0 +1,41 @@
+// One exchange with upstream: headers, transport, failure mapping, counting.
+#pragma once
+
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "adapters/json/json.h"
+#include "adapters/upstream/identity.h"
+#include "core/metrics.h"
+#include "ports/http_transport.h"
+#include "ports/upstream_failure.h"
+
+namespace sidecar {
+
+/// Thread-safe.
+class UpstreamHttp {
+ public:
+  /// Gets the `data` member of a successful answer: an object.
+  using Done = absl::AnyInvocable<void(UpstreamResult<Json>) &&>;
+
+  UpstreamHttp(HttpTransport& transport, ProcessIdentity identity, ApiKeySource api_key, Metrics& metrics)
+      : transport_(transport), identity_(std::move(identity)), api_key_(std::move(api_key)), metrics_(metrics) {}
+
+  /// `url` absolute and encoded.
+  void GetEdge(std::string url, MonoTime deadline, Done done);
+
+  /// `once`: a mutation, never repeated by the transport.
+  void PostGraphql(std::string url, std::string_view operation, std::string body, bool once, MonoTime deadline,
+                   Done done);
+
+ private:
+  void Send(HttpRequest request, MonoTime deadline, Done done);
+  void Count(const UpstreamFailure& failure);
+
+  HttpTransport& transport_;
+  const ProcessIdentity identity_;
+  const ApiKeySource api_key_;
+  Metrics& metrics_;
+};
+
+}  // namespace sidecar

@@ -1,0 +1,23 @@
+// What the HTTP port answers: probes and metrics.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "adapters/http_server/http_server.h"
+#include "admin/readiness.h"
+
+namespace sidecar {
+
+struct AdminRoutes {
+  std::string health_path = "/livez";
+  std::string ready_path = "/readyz";
+  const Readiness& readiness;
+  std::function<std::string()> metrics_text;
+};
+
+/// Answers one request. `probes_only`: on the gRPC port, where /metrics is not served.
+/// Thread-safe.
+ServerResponse AnswerAdmin(const AdminRoutes& routes, const ServerRequest& request, bool probes_only);
+
+}  // namespace sidecar

@@ -1,0 +1,156 @@
+#include "app/daemon.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <bit>
+#include <condition_variable>
+#include <thread>
+
+#include "adapters/prometheus/metrics_text.h"
+#include "adapters/system/limits.h"
+#include "app/version.h"
+#include "service/encode.h"
+#include "text/text.h"
+
+namespace sidecar {
+namespace {
+
+/// Small caches get few shards: each has a table of its own.
+size_t ShardsFor(size_t limit_bytes) {
+  constexpr size_t kBytesPerShard = 1 << 20;
+  return std::bit_floor(std::clamp<size_t>(limit_bytes / kBytesPerShard, 1, 64));
+}
+
+EntitlementCache::Options CacheOptions(const Config& config, std::string& source) {
+  size_t limit = config.cache_max_size_bytes;
+  source = "CACHE_MAX_SIZE_BYTES";
+  if (limit == 0) {
+    const MemoryLimit memory = FindMemoryLimit("");
+    limit = memory.bytes / 2;
+    source = "half of " + memory.source;
+  }
+  return {.limit_bytes = limit, .shards = ShardsFor(limit)};
+}
+
+FreshnessSettings Freshness(const Config& config) { return {.ttl = config.entitlements_ttl}; }
+
+HttpServer::Limits ProbeLimits() { return {.body_bytes_max = 4 << 10, .connections_max = 256}; }
+
+size_t QueueCount() {
+  constexpr double kQueuesMax = 8;
+  return static_cast<size_t>(std::clamp(FindCpuQuota("") / 2, 1.0, kQueuesMax));
+}
+
+}  // namespace
+
+Daemon::Daemon(const Config& config)
+    : config_(config),
+      definitions_([](const FeatureDefinition& feature) { return EncodeDefinition(feature); },
+                   [](const CurrencyDefinition& currency) { return EncodeDefinition(currency); }),
+      cache_(CacheOptions(config, cache_limit_source_), epochs_, definitions_),
+      io_("sidecar-io"),
+      timers_(io_.context()),
+      door_(cache_, clock_, random_, Freshness(config)),
+      admin_routes_{.health_path = config.health_path,
+                    .ready_path = config.ready_path,
+                    .readiness = readiness_,
+                    .metrics_text = [this] { return MetricsText(metrics_, cache_, std::string(kVersion)); }},
+      admin_server_(
+          io_.context(),
+          [this](const ServerRequest& request, Respond respond) {
+            std::move(respond)(AnswerAdmin(admin_routes_, request, /*probes_only=*/false));
+          },
+          ProbeLimits()),
+      probe_server_(
+          io_.context(),
+          [this](const ServerRequest& request, Respond respond) {
+            std::move(respond)(AnswerAdmin(admin_routes_, request, /*probes_only=*/true));
+          },
+          ProbeLimits()),
+      queues_(QueueCount()) {}
+
+std::string Daemon::Describe() const {
+  return StrCat("stigg-sidecar ", kVersion, ": cache limit ", cache_.limit_bytes() >> 20, " MiB (", cache_limit_source_,
+                      "), ", queues_, queues_ == 1 ? " queue" : " queues");
+}
+
+absl::Status Daemon::Start() {
+  absl::StatusOr<std::unique_ptr<Upstream>> upstream = MakeUpstream(config_, {clock_, timers_, random_, metrics_});
+  if (!upstream.ok()) return upstream.status();
+  upstream_ = *std::move(upstream);
+  resolver_ = std::make_unique<EntitlementResolver>(
+      cache_, door_, upstream_->source(), upstream_->reload_source(), clock_, timers_, metrics_,
+      ResolverSettings{.freshness = Freshness(config_),
+                       .read_budget = config_.suspect_refresh_budget,
+                       .fetch_timeout = config_.entitlements_timeout});
+  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_);
+  handlers_ = MakeHandlers({.cache = cache_,
+                            .resolver = *resolver_,
+                            .reporter = *reporter_,
+                            .fallbacks = config_.entitlements_fallback,
+                            .clock = clock_,
+                            .metrics = metrics_,
+                            .settings = {.read_timeout = config_.entitlements_timeout,
+                                         .report_timeout = config_.report_timeout,
+                                         .offline = config_.offline && config_.offline_data_file.empty()}});
+  front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});
+  if (absl::Status status = front_->Start(); !status.ok()) return status;
+  if (absl::Status status = Listen(); !status.ok()) return status;
+  readiness_.SetListening();
+  timers_.At(clock_.Now() + config_.start_grace, [this] { readiness_.SetFirstAttemptEnded(); });
+  upstream_->FirstAttempt([this] { readiness_.SetFirstAttemptEnded(); });
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Listen() {
+  listeners_ = std::make_unique<Listeners>(
+      io_.context(), [this](int fd, std::string_view read) { front_->Serve(fd, read); },
+      [this](boost::asio::ip::tcp::socket socket, std::string_view read) {
+        // What arrives over HTTP/1.1 on a gRPC port is a probe; the HTTP port has no bytes
+        // read ahead.
+        (read.empty() ? admin_server_ : probe_server_).Serve(std::move(socket), read);
+      });
+  const std::string& address = config_.listen_address;
+  if (auto port = listeners_->ListenGrpc(address, config_.port); !port.ok()) {
+    return InvalidArgument(Message(port.status()), ". Set PORT to a free port");
+  }
+  if (config_.grpc_port != 0) {
+    if (auto port = listeners_->ListenGrpc(address, config_.grpc_port); !port.ok()) {
+      return InvalidArgument(Message(port.status()), ". Set GRPC_PORT to a free port, or to 0");
+    }
+  }
+  if (!config_.grpc_socket.empty()) {
+    if (absl::Status status = listeners_->ListenUnix(config_.grpc_socket); !status.ok()) {
+      return InvalidArgument(Message(status), ". Set GRPC_SOCKET to a path that can be made");
+    }
+  }
+  if (config_.http_port != 0) {
+    auto port = listeners_->ListenHttp(address, config_.http_port);
+    if (!port.ok() && config_.http_port_given) {
+      return InvalidArgument(Message(port.status()), ". Set HTTP_PORT to a free port, or to 0");
+    }
+    if (!port.ok()) {
+      spdlog::warn("{}: no probes and metrics over HTTP; set HTTP_PORT to a free port, or to 0", Message(port.status()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Daemon::WaitForIdle(MonoTime until) {
+  constexpr Millis kLookEvery{1};
+  while (front_->running() > 0 && clock_.Now() < until) std::this_thread::sleep_for(kLookEvery);
+}
+
+void Daemon::Drain(Millis settle) {
+  const MonoTime start = clock_.Now();
+  const MonoTime deadline = start + config_.drain_timeout;
+  readiness_.SetDraining();
+  health_.SetServing(false);
+  std::this_thread::sleep_for(settle);
+  listeners_->Close();
+  WaitForIdle(std::min(start + std::max(settle, config_.drain_timeout / 2), deadline));
+  if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
+}
+
+}  // namespace sidecar

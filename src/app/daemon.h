@@ -1,0 +1,78 @@
+// The composition root: everything that a serving process consists of, in the order of its
+// lifetime, and its life from start to drain.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "adapters/clock/system_clock.h"
+#include "adapters/clock/system_random.h"
+#include "adapters/http_server/http_server.h"
+#include "adapters/net/asio_timers.h"
+#include "adapters/net/io_thread.h"
+#include "admin/admin_routes.h"
+#include "admin/readiness.h"
+#include "app/upstream.h"
+#include "cache/entitlement_cache.h"
+#include "config/config.h"
+#include "core/entitlement_resolver.h"
+#include "core/metrics.h"
+#include "core/record_door.h"
+#include "core/usage_reporter.h"
+#include "front/grpc_front.h"
+#include "front/health_state.h"
+#include "front/listeners.h"
+#include "service/services.h"
+
+namespace sidecar {
+
+/// One serving process. Start, then Drain, then the process ends: a Daemon that was started
+/// is never destroyed, since fetches may still be under way.
+class Daemon {
+ public:
+  explicit Daemon(const Config& config);
+
+  /// Builds the upstream, opens the listeners, starts answering. INVALID_ARGUMENT: the
+  /// configuration cannot work (exit 78); the message names the fix.
+  absl::Status Start();
+
+  /// Stops as design section 13 says: not ready, settle, close the door, finish, end.
+  /// `settle` is the configured one, or none when a person at a terminal waits.
+  void Drain(Millis settle);
+
+  /// One line about the limits chosen, for the start of the log.
+  std::string Describe() const;
+
+  IoThread& io() { return io_; }
+
+ private:
+  absl::Status Listen();
+  void WaitForIdle(MonoTime until);
+
+  const Config config_;
+  SystemClock clock_;
+  SystemRandom random_;
+  Metrics metrics_;
+  std::string cache_limit_source_;
+  Definitions definitions_;
+  EpochDomain epochs_;
+  EntitlementCache cache_;
+  IoThread io_;
+  AsioTimers timers_;
+  RecordDoor door_;
+  std::unique_ptr<Upstream> upstream_;
+  std::unique_ptr<EntitlementResolver> resolver_;
+  std::unique_ptr<UsageReporter> reporter_;
+  Handlers handlers_;
+  HealthState health_;
+  Readiness readiness_;
+  const AdminRoutes admin_routes_;
+  HttpServer admin_server_;
+  HttpServer probe_server_;
+  size_t queues_;
+  std::unique_ptr<GrpcFront> front_;
+  std::unique_ptr<Listeners> listeners_;
+};
+
+}  // namespace sidecar

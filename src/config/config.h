@@ -1,0 +1,77 @@
+// The configuration: one immutable struct, filled from the table in settings.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "domain/fallback.h"
+#include "domain/time.h"
+
+namespace sidecar {
+
+enum class UpstreamApi : uint8_t { kAuto, kV2, kV1 };
+
+/// A secret: its value, and the file it is re-read from, if any.
+struct Secret {
+  std::string value;
+  std::string file;  ///< empty: given by value
+};
+
+struct RedisConfig {
+  std::string environment_prefix;  ///< empty: Redis is off
+  std::string host = "localhost";
+  uint16_t port = 6379;
+  int db = 0;
+  std::string username;
+  Secret password;
+  bool tls = false;
+  int64_t keys_ttl_secs = 604'800;  ///< negative: keys do not expire
+  Millis timeout{50};
+};
+
+struct Config {
+  // Upstream
+  Secret server_api_key;
+  std::string api_url = "https://api.stigg.io";  // URLs: without trailing slash
+  bool edge_enabled = true;
+  std::string edge_api_url = "https://edge.api.stigg.io";
+  bool edge_fallback_to_graphql = false;
+  bool ws_enabled = true;
+  std::string ws_url = "wss://api.stigg.io";
+  UpstreamApi upstream_api = UpstreamApi::kAuto;
+  std::string extra_ca_file;
+  std::string https_proxy;
+  std::string http_proxy;
+  std::string no_proxy;
+
+  RedisConfig redis;
+
+  // Answers
+  FallbackTable entitlements_fallback;
+  bool offline = false;
+  std::string offline_data_file;
+  Millis entitlements_ttl{30'000};
+  Millis entitlements_timeout{10'000};
+  Millis suspect_refresh_budget{250};
+  Millis report_timeout{60'000};
+
+  // Cache
+  uint64_t cache_max_size_bytes = 0;  ///< 0: half of the memory limit
+  // Listeners
+  std::string listen_address = "::";
+  uint16_t port = 8443;
+  uint16_t grpc_port = 0;  ///< 0: off
+  std::string grpc_socket;
+  uint16_t http_port = 8080;  ///< 0: off
+  bool http_port_given = false;
+  std::string health_path = "/livez";
+  std::string ready_path = "/readyz";
+
+  // Life
+  Millis start_grace{5'000};
+  Millis drain_settle{2'000};
+  Millis drain_timeout{10'000};
+  std::string log_level = "warn";
+};
+
+}  // namespace sidecar

@@ -1,0 +1,240 @@
+#include "config/settings.h"
+
+#include <limits>
+
+#include "adapters/json/fallback_codec.h"
+#include "config/url.h"
+#include "text/text.h"
+
+namespace sidecar {
+namespace {
+
+using Parse = std::function<bool(std::string_view, Config&)>;
+
+constexpr std::string_view kBoolAccepted = "1/0/true/false/yes/no/on/off";
+constexpr std::string_view kPortAccepted = "a port, 1 to 65535";
+constexpr std::string_view kPortOrOffAccepted = "a port, 1 to 65535, or 0 for off";
+constexpr std::string_view kHttpUrlAccepted = "http://host[:port] or https://host[:port]";
+constexpr std::string_view kMillisAccepted = "whole milliseconds, 1 to 3600000";
+
+template <typename Ref>
+Parse Text(Ref ref) {
+  return [ref](std::string_view value, Config& config) {
+    ref(config) = std::string(value);
+    return true;
+  };
+}
+
+template <typename Ref>
+Parse Bool(Ref ref) {
+  return [ref](std::string_view value, Config& config) {
+    const std::string lower = ToLower(value);
+    for (const std::string_view yes : {"1", "true", "yes", "on"}) {
+      if (lower == yes) {
+        ref(config) = true;
+        return true;
+      }
+    }
+    for (const std::string_view no : {"0", "false", "no", "off"}) {
+      if (lower == no) {
+        ref(config) = false;
+        return true;
+      }
+    }
+    return false;
+  };
+}
+
+template <typename Ref>
+Parse Whole(Ref ref, int64_t min, int64_t max) {
+  return [ref, min, max](std::string_view value, Config& config) {
+    const std::optional<int64_t> number = ParseNumber<int64_t>(value);
+    if (!number.has_value() || *number < min || *number > max) return false;
+    using Target = std::remove_reference_t<decltype(ref(config))>;
+    ref(config) = static_cast<Target>(*number);
+    return true;
+  };
+}
+
+template <typename Ref>
+Parse Duration(Ref ref, int64_t unit_ms, int64_t min, int64_t max) {
+  return [ref, unit_ms, min, max](std::string_view value, Config& config) {
+    const std::optional<int64_t> number = ParseNumber<int64_t>(value);
+    if (!number.has_value() || *number < min || *number > max) return false;
+    ref(config) = Millis(*number * unit_ms);
+    return true;
+  };
+}
+
+template <typename Ref>
+Parse MillisFrom1(Ref ref) {
+  return Duration(ref, 1, 1, 3'600'000);
+}
+
+template <typename Ref>
+Parse Url(Ref ref, std::string_view plain_scheme, std::string_view tls_scheme) {
+  return [ref, plain_scheme, tls_scheme](std::string_view value, Config& config) {
+    const std::optional<std::string> base = ParseBaseUrl(value, plain_scheme, tls_scheme);
+    if (base.has_value()) ref(config) = *base;
+    return base.has_value();
+  };
+}
+
+template <typename Ref>
+Parse PathWithSlash(Ref ref) {
+  return [ref](std::string_view value, Config& config) {
+    if (value.find_first_of(" ?#") != std::string_view::npos) return false;
+    ref(config) = value.starts_with("/") ? std::string(value) : "/" + std::string(value);
+    return true;
+  };
+}
+
+bool ParseUpstreamApi(std::string_view value, Config& config) {
+  const std::string lower = ToLower(value);
+  if (lower == "auto") {
+    config.upstream_api = UpstreamApi::kAuto;
+  } else if (lower == "v2") {
+    config.upstream_api = UpstreamApi::kV2;
+  } else if (lower == "v1") {
+    config.upstream_api = UpstreamApi::kV1;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool ParseLogLevel(std::string_view value, Config& config) {
+  const std::string lower = ToLower(value);
+  for (const std::string_view level : {"error", "warn", "info", "debug"}) {
+    if (lower == level) {
+      config.log_level = lower;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool ParseFallbackTable(std::string_view value, Config& config) {
+  absl::StatusOr<FallbackTable> table = ParseFallbacks(value);
+  if (table.ok()) config.entitlements_fallback = *std::move(table);
+  return table.ok();
+}
+
+#define MEMBER(path) [](Config & c) -> auto& { return c.path; }
+
+std::vector<Setting> MakeSettings() {
+  constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
+  return {
+      // Upstream
+      {"SERVER_API_KEY", "Upstream", "the server API key of the environment", "required, unless OFFLINE or `dev`",
+       "Key for all of Stigg's APIs.", true, Text(MEMBER(server_api_key.value))},
+      {"API_URL", "Upstream", kHttpUrlAccepted, "https://api.stigg.io", "GraphQL API.", false,
+       Url(MEMBER(api_url), "http", "https")},
+      {"EDGE_ENABLED", "Upstream", kBoolAccepted, "1", "Fetch entitlements from the Edge API; 0: from GraphQL.", false,
+       Bool(MEMBER(edge_enabled))},
+      {"EDGE_API_URL", "Upstream", kHttpUrlAccepted,
+       "derived from API_URL, as https://edge.api.stigg.io is from its default", "Edge API.", false,
+       Url(MEMBER(edge_api_url), "http", "https")},
+      {"EDGE_FALLBACK_TO_GRAPHQL", "Upstream", kBoolAccepted, "0",
+       "After an Edge failure, ask GraphQL too before giving up.", false, Bool(MEMBER(edge_fallback_to_graphql))},
+      {"WS_ENABLED", "Upstream", kBoolAccepted, "1", "Keep the cache fresh over the WebSocket.", false,
+       Bool(MEMBER(ws_enabled))},
+      {"WS_URL", "Upstream", "ws://host[:port] or wss://host[:port]",
+       "derived from API_URL, as wss://api.stigg.io is from its default", "WebSocket API.", false,
+       Url(MEMBER(ws_url), "ws", "wss")},
+      {"UPSTREAM_API", "Upstream", "auto, v2 or v1", "auto",
+       "Protocol generation; auto speaks V2 and falls back to V1 where upstream does not know it.", false,
+       ParseUpstreamApi},
+      {"EXTRA_CA_FILE", "Upstream", "path of a PEM file", "none",
+       "Certificates trusted beside the system's, for every outgoing TLS connection.", false,
+       Text(MEMBER(extra_ca_file))},
+      {"HTTPS_PROXY", "Upstream", "http://[user:password@]host:port", "none",
+       "Proxy for https and wss targets (https_proxy is read too).", false, Text(MEMBER(https_proxy))},
+      {"HTTP_PROXY", "Upstream", "http://[user:password@]host:port", "none",
+       "Proxy for http and ws targets (http_proxy is read too).", false, Text(MEMBER(http_proxy))},
+      {"NO_PROXY", "Upstream", "hosts and domains, comma-separated", "none",
+       "Targets reached without a proxy (no_proxy is read too).", false, Text(MEMBER(no_proxy))},
+
+      // Answers
+      {"ENTITLEMENTS_FALLBACK", "Answers",
+       "a JSON object: feature id -> {hasAccess, value?, usageLimit?, isUnlimited?, enumValues?}", "none",
+       "What to answer when nothing is known.", false, ParseFallbackTable},
+      {"ENTITLEMENTS_TTL_SECS", "Answers", "whole seconds, 1 to 86400", "30",
+       "A record fetched without a live feed wants a refresh after this time; it keeps answering meanwhile.", false,
+       Duration(MEMBER(entitlements_ttl), 1000, 1, 86'400)},
+      {"ENTITLEMENTS_TIMEOUT_MS", "Answers", kMillisAccepted, "10000",
+       "Longest wait for upstream on a miss; a caller's shorter deadline counts.", false,
+       MillisFrom1(MEMBER(entitlements_timeout))},
+      {"SUSPECT_REFRESH_BUDGET_MS", "Answers", "whole milliseconds, 0 to 3600000", "250",
+       "Longest wait of a read for the refresh of a record that it already has.", false,
+       Duration(MEMBER(suspect_refresh_budget), 1, 0, 3'600'000)},
+      {"REPORT_TIMEOUT_MS", "Answers", kMillisAccepted, "60000",
+       "Longest time for a usage or event report, retries included; a caller's shorter deadline counts.", false,
+       MillisFrom1(MEMBER(report_timeout))},
+      {"OFFLINE", "Answers", kBoolAccepted, "0", "No key, no network: answer fallbacks.", false,
+       Bool(MEMBER(offline))},
+      {"OFFLINE_DATA_FILE", "Answers", "path of a data file (docs/dev.md)", "none",
+       "With OFFLINE: customers to answer for; usage is counted in memory.", false, Text(MEMBER(offline_data_file))},
+
+      // Cache
+      {"CACHE_MAX_SIZE_BYTES", "Cache", "whole bytes, at least 1048576", "half of the container's (else the machine's) memory",
+       "Bound of the in-memory cache, in real bytes.", false,
+       Whole(MEMBER(cache_max_size_bytes), 1 << 20, kInt64Max)},
+
+      // Redis
+      {"REDIS_ENVIRONMENT_PREFIX", "Redis", "text without spaces", "none: Redis is off",
+       "Switches Redis on and starts every key.", false, Text(MEMBER(redis.environment_prefix))},
+      {"REDIS_HOST", "Redis", "a host name or address", "localhost", "", false, Text(MEMBER(redis.host))},
+      {"REDIS_PORT", "Redis", kPortAccepted, "6379", "", false, Whole(MEMBER(redis.port), 1, 65'535)},
+      {"REDIS_DB", "Redis", "a number, 0 to 1048576", "0", "Database number.", false,
+       Whole(MEMBER(redis.db), 0, 1 << 20)},
+      {"REDIS_USERNAME", "Redis", "text", "none", "ACL user.", false, Text(MEMBER(redis.username))},
+      {"REDIS_PASSWORD", "Redis", "text", "none", "", true, Text(MEMBER(redis.password.value))},
+      {"REDIS_TLS", "Redis", kBoolAccepted, "0", "", false, Bool(MEMBER(redis.tls))},
+      {"REDIS_KEYS_TTL_IN_SECS", "Redis", "whole seconds; negative: no expiry", "604800", "Expiry of keys.", false,
+       Whole(MEMBER(redis.keys_ttl_secs), std::numeric_limits<int64_t>::min(), 10LL * 365 * 86'400)},
+      {"REDIS_TIMEOUT_MS", "Redis", kMillisAccepted, "50", "Budget of one command on the read path.", false,
+       MillisFrom1(MEMBER(redis.timeout))},
+
+      // Listeners
+      {"LISTEN_ADDRESS", "Listeners", "an IP address", "::, which is IPv4 too; 127.0.0.1 for `dev`",
+       "Address of all TCP listeners.", false, Text(MEMBER(listen_address))},
+      {"PORT", "Listeners", kPortAccepted, "8443", "gRPC. `GET /livez` and `/readyz` over HTTP/1.1 answer here too.",
+       false, Whole(MEMBER(port), 1, 65'535)},
+      {"GRPC_PORT", "Listeners", kPortOrOffAccepted, "off (the image sets 80)", "Second gRPC port, always plaintext.",
+       false, Whole(MEMBER(grpc_port), 0, 65'535)},
+      {"GRPC_SOCKET", "Listeners", "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
+       false, Text(MEMBER(grpc_socket))},
+      {"HTTP_PORT", "Listeners", kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false,
+       [](std::string_view value, Config& config) {
+         config.http_port_given = true;
+         return Whole(MEMBER(http_port), 0, 65'535)(value, config);
+       }},
+      {"HEALTH_ENDPOINT_URL", "Listeners", "a path", "livez", "Path of the liveness probe.", false,
+       PathWithSlash(MEMBER(health_path))},
+      {"READY_ENDPOINT_URL", "Listeners", "a path", "readyz", "Path of the readiness probe.", false,
+       PathWithSlash(MEMBER(ready_path))},
+
+      // Life
+      {"START_GRACE_MS", "Life", "whole milliseconds, 0 to 3600000", "5000",
+       "Ready at the latest this long after the start, whatever upstream does.", false,
+       Duration(MEMBER(start_grace), 1, 0, 3'600'000)},
+      {"DRAIN_SETTLE_MS", "Life", "whole milliseconds, 0 to 3600000", "2000",
+       "After SIGTERM: go on accepting this long while clients see NOT_SERVING and move away.", false,
+       Duration(MEMBER(drain_settle), 1, 0, 3'600'000)},
+      {"DRAIN_TIMEOUT_MS", "Life", kMillisAccepted, "10000", "After SIGTERM: end at the latest, settling included.",
+       false, MillisFrom1(MEMBER(drain_timeout))},
+      {"LOG_LEVEL", "Life", "error, warn, info or debug", "warn", "", false, ParseLogLevel},
+  };
+}
+
+#undef MEMBER
+
+}  // namespace
+
+const std::vector<Setting>& Settings() {
+  static const auto* const settings = new std::vector<Setting>(MakeSettings());
+  return *settings;
+}
+
+}  // namespace sidecar

@@ -1,0 +1,115 @@
+// The read path beyond a fresh hit: single flight, waiting with a deadline, refresh of
+// suspect records within a budget.
+// Source: design section 5, restated in docs/architecture.md ("the life of a request").
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "cache/entitlement_cache.h"
+#include "core/freshness.h"
+#include "core/metrics.h"
+#include "core/record_door.h"
+#include "ports/clock.h"
+#include "ports/entitlement_source.h"
+#include "ports/timers.h"
+
+namespace sidecar {
+
+struct ResolverSettings {
+  FreshnessSettings freshness;
+  /// Longest wait of a read for the refresh of a record that it already has.
+  Millis read_budget{250};
+  /// Longest time one fetch may take, retries included.
+  Millis fetch_timeout{10'000};
+  size_t fetches_max = 64;    ///< under way at once
+  size_t queue_max = 10'000;  ///< fetches waiting for one of those places
+  size_t waiters_max = 65'536;
+};
+
+/// What a read got in the end.
+struct Resolution {
+  /// What is known now, however old; nullptr when nothing is. Valid during the call only.
+  const Record* record = nullptr;
+  /// The record was fetched for this read.
+  bool fetched = false;
+};
+
+/// Brings records up to date and tells those who wait for them. Thread-safe.
+///
+/// Callbacks run exactly once each, on the caller's thread, the source's or the timer
+/// thread, with an epoch guard held and no lock; they must not block.
+class EntitlementResolver {
+ public:
+  using Done = absl::AnyInvocable<void(const Resolution&) &&>;
+
+  EntitlementResolver(EntitlementCache& cache, RecordDoor& door, EntitlementSource& source,
+                      EntitlementSource& reload_source, Clock& clock, Timers& timers, Metrics& metrics,
+                      const ResolverSettings& settings);
+
+  /// How long the caller is willing to wait.
+  enum class Patience {
+    kDeadline,    ///< it has no usable record: until its deadline
+    kReadBudget,  ///< it has a suspect one: for read_budget, and not at all when busy
+  };
+
+  /// Fetches the record, or joins a fetch that is under way, and answers at `deadline` at
+  /// the latest. The fetch itself is never cancelled by those who wait for it.
+  void Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done);
+
+  /// Fetches through the reload source and replaces what is held, whatever its age. The
+  /// resolution has no record when that failed. Not joined with other fetches.
+  void Reload(EntityKeyView key, MonoTime deadline, Done done);
+
+  const ResolverSettings& settings() const { return settings_; }
+  /// Fetches under way or queued, for /status and tests.
+  size_t fetches() const;
+
+ private:
+  struct Waiter {
+    Done done;
+    Timers::Id timer = Timers::kNone;
+    bool budgeted = false;
+  };
+  struct Flight {
+    EntityKey key;
+    MonoTime started_at;
+    bool started = false;
+    std::map<uint64_t, Waiter> waiters;  // by id, in order of arrival
+  };
+  using FlightPtr = std::shared_ptr<Flight>;
+
+  void Launch(FlightPtr flight);
+  void Land(const FlightPtr& flight, const RecordDoor::FetchStart& start, UpstreamResult<CustomerEntitlements> result);
+  void TimeOut(const FlightPtr& flight, uint64_t waiter_id);
+  void NoteFailure(const EntityKey& key);
+  /// Marks flights of the queue as started while there are places.
+  std::vector<FlightPtr> TakeStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  /// What is in memory now, for a caller that stops waiting.
+  void AnswerFromMemory(EntityKeyView key, Done done);
+
+  EntitlementCache& cache_;
+  RecordDoor& door_;
+  EntitlementSource& source_;
+  EntitlementSource& reload_source_;
+  Clock& clock_;
+  Timers& timers_;
+  Metrics& metrics_;
+  const ResolverSettings settings_;
+
+  mutable absl::Mutex mu_;
+  absl::flat_hash_map<EntityKey, FlightPtr> flights_ ABSL_GUARDED_BY(mu_);
+  std::deque<FlightPtr> queue_ ABSL_GUARDED_BY(mu_);
+  size_t under_way_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t waiters_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t next_waiter_id_ ABSL_GUARDED_BY(mu_) = 1;
+};
+
+}  // namespace sidecar

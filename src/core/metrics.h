@@ -1,0 +1,30 @@
+// Everything the daemon counts, in one place. The Prometheus adapter renders it; names and
+// meaning of each series: docs/metrics.md.
+#pragma once
+
+#include "core/counter.h"
+
+namespace sidecar {
+
+struct Metrics {
+  // The vendor's counters, by exact name (docs/protocol.md section 6).
+  Counter initialization_errors;   ///< the start-up check failed
+  Counter invalid_api_key_errors;  ///< upstream rejected the key
+  Counter network_request_errors;  ///< an exchange with upstream failed, whatever the reason
+  Counter redis_client_errors;
+  Counter cache_hits;    ///< reads that found a record in memory
+  Counter cache_misses;  ///< reads that did not
+
+  // Ours.
+  Counter stale_answers;         ///< answered from a suspect record
+  Counter fallback_answers;      ///< answered without a record
+  Counter coalesced_reads;       ///< waited for a fetch that another read had started
+  Counter shed_fetches;          ///< refused because the fetch queue was full
+  Counter refused_waiters;       ///< refused because too many calls were waiting
+  Counter malformed_responses;   ///< upstream bodies that could not be used
+  Counter skipped_entitlements;  ///< entries of an unknown shape left out of a usable body
+  Counter clamped_values;        ///< numeric values that do not fit int32
+  Counter rejected_requests;     ///< requests answered INVALID_ARGUMENT
+};
+
+}  // namespace sidecar

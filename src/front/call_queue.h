@@ -1,0 +1,54 @@
+// One completion queue with its thread and its calls.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "front/raw_service.h"
+#include "service/call.h"
+#include "service/services.h"
+
+namespace sidecar {
+
+class UnaryCall;
+
+/// Takes calls from its queue and gives them to their handlers, on its own thread.
+class CallQueue {
+ public:
+  CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, RawSidecarService& service, const Handlers& handlers);
+  ~CallQueue();
+  CallQueue(const CallQueue&) = delete;
+  CallQueue& operator=(const CallQueue&) = delete;
+
+  /// Starts the thread. The server has been started.
+  void Start(size_t index);
+
+  /// Ends the queue once every event is handled, and joins. The server has been shut down,
+  /// and no call is running.
+  void ShutDown();
+
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  /// Calls between their arrival and their end. Any thread.
+  size_t running() const { return running_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class UnaryCall;
+
+  void Run();
+  /// Asks for one more call of the method. Queue thread only (or before it runs).
+  void Await(Method method);
+  void Recycle(std::unique_ptr<UnaryCall> call);
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  RawSidecarService& service_;
+  const Handlers& handlers_;
+  std::vector<std::unique_ptr<UnaryCall>> idle_;  // to be used again; queue thread only
+  std::atomic<size_t> running_{0};                // written by the queue thread only
+  std::thread thread_;
+};
+
+}  // namespace sidecar

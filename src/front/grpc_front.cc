@@ -1,0 +1,63 @@
+#include "front/grpc_front.h"
+
+#include <utility>
+
+namespace sidecar {
+
+GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits)
+    : handlers_(handlers), limits_(limits), health_(health), queue_count_(queues) {}
+
+GrpcFront::~GrpcFront() = default;
+
+absl::Status GrpcFront::Start() {
+  grpc::EnableDefaultHealthCheckService(false);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&sidecar_);
+  builder.RegisterService(health_.service());
+  reflection_.Register(builder);
+  builder.SetMaxReceiveMessageSize(limits_.message_bytes_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits_.metadata_bytes_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits_.streams_per_connection_max);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(limits_.ping_interval_min.count()));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  for (size_t i = 0; i < queue_count_; ++i) {
+    queues_.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_));
+  }
+  plaintext_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::UnavailableError("the gRPC server could not be started");
+  health_.Serve(queues_[0]->queue());
+  reflection_.Serve(queues_[0]->queue());
+  for (size_t i = 0; i < queues_.size(); ++i) queues_[i]->Start(i);
+  return absl::OkStatus();
+}
+
+void GrpcFront::Serve(int fd, std::string_view already_read) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = fd;
+  if (!already_read.empty()) {
+    grpc::Slice slice(already_read.data(), already_read.size());
+    connection.read_buffer = grpc::ByteBuffer(&slice, 1);
+  }
+  plaintext_->HandleNewConnection(&connection);
+}
+
+size_t GrpcFront::running() const {
+  size_t sum = 0;
+  for (const auto& queue : queues_) sum += queue->running();
+  return sum;
+}
+
+bool GrpcFront::Shutdown(MonoTime deadline) {
+  if (server_ == nullptr) return true;
+  const auto left = deadline - std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
+  server_->Shutdown(std::chrono::system_clock::now() + left);
+  // A call that a handler still holds would be finished on a queue that is gone.
+  if (running() > 0) return false;
+  for (const auto& queue : queues_) queue->ShutDown();
+  return true;
+}
+
+}  // namespace sidecar

@@ -1,0 +1,62 @@
+// The gRPC front: a grpc++ server on completion queues, fed with connections that our own
+// listeners accepted.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "domain/time.h"
+#include "front/call_queue.h"
+#include "front/health_service.h"
+#include "front/health_state.h"
+#include "front/raw_service.h"
+#include "front/reflection_service.h"
+#include "service/services.h"
+
+namespace sidecar {
+
+struct FrontLimits {
+  int message_bytes_max = 4 << 20;
+  int metadata_bytes_max = 16 << 10;
+  int streams_per_connection_max = 1000;
+  /// Clients may ping this often, also without calls (docs/reliability.md, 41).
+  Millis ping_interval_min{5'000};
+};
+
+class GrpcFront {
+ public:
+  /// `handlers` must outlive the front.
+  GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits);
+  ~GrpcFront();  // Shutdown was called, or Start never
+
+  /// Starts the queues. UNAVAILABLE when grpc++ cannot build the server.
+  absl::Status Start();
+
+  /// Takes over a connected plaintext socket of which `already_read` was read. Any thread.
+  void Serve(int fd, std::string_view already_read);
+
+  /// Calls being answered now.
+  size_t running() const;
+
+  /// Refuses new calls, lets running ones finish until `deadline`, then cancels them. True
+  /// when all ended and the queues are down; false when handlers still hold calls: the
+  /// process must then end without destroying the front.
+  bool Shutdown(MonoTime deadline);
+
+ private:
+  const Handlers& handlers_;
+  const FrontLimits limits_;
+  RawSidecarService sidecar_;
+  HealthService health_;
+  ReflectionService reflection_;
+  std::vector<std::unique_ptr<CallQueue>> queues_;
+  size_t queue_count_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> plaintext_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace sidecar

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <optional>
+#include <string>
+
+#include "front/call_queue.h"
+#include "front/queue_tag.h"
+
+namespace sidecar {
+
+/// One unary RPC on grpc++, and the Call that its handler sees. Reused from call to call.
+class UnaryCall final : public Call, public QueueTag {
+ public:
+  explicit UnaryCall(CallQueue& owner) : owner_(owner) {}
+
+  /// Waits for a call of the method.
+  void Await(Method method);
+
+  void OnEvent(bool ok) override;
+
+  std::string_view request() override;
+  std::optional<MonoTime> deadline() override;
+  std::string_view Metadata(std::string_view name) override;
+  void Finish(std::string_view response, const AnswerOrigin& origin) override;
+  void Fail(const absl::Status& status, std::string_view details) override;
+
+ private:
+  void AddTrailers(const AnswerOrigin& origin);
+
+  CallQueue& owner_;
+  Method method_{};
+  bool finishing_ = false;
+  // Made anew for each call: grpc++ cannot reuse them.
+  std::optional<grpc::ServerContext> context_;
+  std::optional<RawResponder> responder_;
+  grpc::ByteBuffer request_;
+  std::optional<grpc::Slice> single_slice_;
+  std::string joined_;  // of a request in several slices
+};
+
+}  // namespace sidecar

@@ -1,0 +1,118 @@
+// What all reads share: look in memory, decide whether that is good enough, else wait for a
+// fetch. Source: docs/architecture.md, "the life of a request".
+#pragma once
+
+#include <algorithm>
+
+#include "service/encode.h"
+#include "service/reverse_writer.h"
+#include "service/services.h"
+
+namespace sidecar {
+
+/// When a call must be answered: its own deadline less max(5 ms, 10 %), so that the answer
+/// still reaches the caller, and `longest` from now at most.
+inline MonoTime AnswerBy(Call& call, MonoTime now, Millis longest) {
+  const std::optional<MonoTime> deadline = call.deadline();
+  if (!deadline.has_value() || *deadline - now >= 2 * longest) return now + longest;
+  const Millis left = *deadline - now;
+  return std::min(now + longest, *deadline - std::max(Millis(5), left / 10));
+}
+
+/// What memory can say at once.
+struct MemoryLook {
+  const Record* record = nullptr;
+  enum class Next : uint8_t {
+    kAnswer,   ///< answer now, from `record`
+    kRefresh,  ///< usable, but ask for a refresh and wait a little
+    kFetch,    ///< nothing usable: wait for a fetch
+  } next = Next::kFetch;
+};
+
+/// Looks a record up. `expired(record)`: the data itself says that the part asked for is
+/// over. The caller holds an epoch guard.
+template <typename Expired>
+MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, MonoTime now, Expired expired) {
+  const Record* const record = context.cache.Find(key);
+  if (record == nullptr) {
+    context.metrics.cache_misses.Add();
+    return {};
+  }
+  context.metrics.cache_hits.Add();
+  const bool over = expired(*record);
+  if (!over && !IsSuspect(*record, now)) return {record, MemoryLook::Next::kAnswer};
+  // A record that keeps failing to refresh is not waited for again; what the data says is
+  // over is then answered as unknown.
+  if (!MayRefresh(*record, now)) return {record, MemoryLook::Next::kAnswer};
+  return {record, over ? MemoryLook::Next::kFetch : MemoryLook::Next::kRefresh};
+}
+
+/// Source and age of an answer from `record`, and counts it.
+inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record, bool fetched, MonoTime now) {
+  if (record == nullptr) {
+    context.metrics.fallback_answers.Add();
+    return {.source = AnswerOrigin::Source::kFallback};
+  }
+  if (fetched) return {.source = AnswerOrigin::Source::kUpstream};
+  const bool stale = IsSuspect(*record, now);
+  if (stale) context.metrics.stale_answers.Add();
+  return {.source = AnswerOrigin::Source::kMemory,
+          .age = std::max(Millis(0), now - record->fetched_at()),
+          .routine = !stale};
+}
+
+/// Runs a read. `Reader` is a class of static functions:
+///   absl::Status Parse(bytes, state)           reads and checks the request
+///   EntityKeyView Key(state)
+///   bool Expired(state, record, now)
+///   bool Write(context, encoder, state, record or nullptr, now, out)
+///                                              writes the response; false: it was a fallback
+/// The request is parsed again after a wait: its bytes live as long as the call, and
+/// nothing else has to be kept.
+template <typename Reader>
+class ReadHandler {
+ public:
+  explicit ReadHandler(const ServiceContext& context) : context_(context), encoder_(context.metrics) {}
+
+  void Handle(Call& call) const {
+    typename Reader::State state(context_);
+    if (absl::Status status = Reader::Parse(call.request(), state); !status.ok()) {
+      context_.metrics.rejected_requests.Add();
+      return call.Fail(status, {});
+    }
+    const EntityKeyView key = Reader::Key(state);
+    const MonoTime now = context_.clock.Now();
+    MemoryLook look;
+    {
+      const EpochDomain::Guard guard(context_.cache.epochs());
+      const WallTime wall_now = context_.clock.WallNow();
+      look = LookInMemory(context_, key, now,
+                          [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
+      if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, look.record, /*fetched=*/false, now);
+    }
+    const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
+                                                                  : EntitlementResolver::Patience::kDeadline;
+    context_.resolver.Resolve(key, patience, AnswerBy(call, now, context_.settings.read_timeout),
+                              [this, &call](const Resolution& resolution) { Resume(call, resolution); });
+  }
+
+ private:
+  void Resume(Call& call, const Resolution& resolution) const {
+    typename Reader::State state(context_);
+    if (absl::Status status = Reader::Parse(call.request(), state); !status.ok()) return call.Fail(status, {});
+    Answer(call, state, resolution.record, resolution.fetched, context_.clock.Now());
+  }
+
+  void Answer(Call& call, const typename Reader::State& state, const Record* record, bool fetched,
+              MonoTime now) const {
+    thread_local ReverseWriter out;
+    out.Clear();
+    const bool known = Reader::Write(context_, encoder_, state, record, context_.clock.WallNow(), out);
+    call.Finish(out.view(), OriginOf(context_, known ? record : nullptr, fetched, now));
+  }
+
+  const ServiceContext context_;
+  const AnswerEncoder encoder_;
+};
+
+}  // namespace sidecar

@@ -19,7 +19,7 @@ namespace sidecar {
 /// Writes the arguments one after the other: texts as they are, numbers in the shortest form
 /// that reads back.
 template <typename... Args>
-void StrAppend(std::string* out, const Args&... args) {
+void StrAppend([[maybe_unused]] std::string* out, const Args&... args) {
   (fmt::format_to(std::back_inserter(*out), "{}", args), ...);
 }
 

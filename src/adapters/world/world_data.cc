@@ -55,11 +55,8 @@ class WorldReader {
     }
     if (type == "metered") {
       const std::string meter = node.Text("meter");
-      if (meter == "fluctuating") {
-        feature.definition.meter = MeterType::kFluctuating;
-      } else if (meter == "incremental" || meter.empty()) {
-        feature.definition.meter = MeterType::kIncremental;
-      } else {
+      feature.definition.meter = meter == "fluctuating" ? MeterType::kFluctuating : MeterType::kIncremental;
+      if (meter != "fluctuating" && meter != "incremental" && !meter.empty()) {
         node.Member("meter").Fail(StrCat("'", meter, "' is not known; expected fluctuating or incremental"));
       }
     }

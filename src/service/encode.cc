@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/util/json_util.h"
 #include "stigg/sidecar/v1/sidecar.pb.h"
 
@@ -182,6 +184,16 @@ void AnswerEncoder::WriteListElement(const CheckAnswer& answer, ReverseWriter& o
   out.CloseMessage(1, mark);
 }
 
+std::string SerializeDeterministically(const google::protobuf::Message& message) {
+  std::string out;
+  google::protobuf::io::StringOutputStream stream(&out);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return out;
+}
+
 std::string EncodeDefinition(const FeatureDefinition& feature) {
   stigg::sidecar::v1::EntitlementFeature message;
   message.set_id(feature.id);
@@ -190,7 +202,7 @@ std::string EncodeDefinition(const FeatureDefinition& feature) {
   message.set_units_plural(feature.units_plural);
   message.set_meter_type(static_cast<stigg::sidecar::v1::MeterType>(feature.meter));
   message.set_is_metered(KindOf(feature.type, feature.meter) == EntitlementKind::kMetered);
-  return message.SerializeAsString();
+  return SerializeDeterministically(message);
 }
 
 std::string EncodeDefinition(const CurrencyDefinition& currency) {
@@ -206,7 +218,7 @@ std::string EncodeDefinition(const CurrencyDefinition& currency) {
            .ok()) {
     message.clear_additional_meta_data();  // a nicety, no reason to lose the credit
   }
-  return message.SerializeAsString();
+  return SerializeDeterministically(message);
 }
 
 }  // namespace sidecar

@@ -9,6 +9,7 @@
 #include "domain/check.h"
 #include "domain/entitlement.h"
 #include "domain/fallback.h"
+#include "google/protobuf/message.h"
 #include "service/reverse_writer.h"
 
 namespace sidecar {
@@ -17,6 +18,9 @@ namespace sidecar {
 /// tables of the cache.
 std::string EncodeDefinition(const FeatureDefinition& feature);
 std::string EncodeDefinition(const CurrencyDefinition& currency);
+
+/// The same bytes for the same message, maps included.
+std::string SerializeDeterministically(const google::protobuf::Message& message);
 
 /// Field numbers in which the response messages of the six single checks differ.
 struct CheckResponseShape {

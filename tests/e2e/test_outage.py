@@ -125,10 +125,8 @@ def test_after_the_ttl_a_read_answers_what_upstream_says_now(warm: Daemon, upstr
     upstream.world.customer("c").set_usage("seats", 4)
     assert warm.client.metered("c", "seats").entitlement.current_usage == 3
     fresh = eventually(
-        lambda: next(
-            (each for each in [warm.client.traced.metered("c", "seats")] if each.message.entitlement.current_usage == 4),
-            None,
-        )
+        lambda: warm.client.traced.metered("c", "seats"),
+        until=lambda answer: answer.message.entitlement.current_usage == 4,
     )
     assert (fresh.source, fresh.age_ms) == ("upstream", 0)
 
@@ -208,7 +206,7 @@ class TestPastValidUntil:
     def test_while_upstream_fails_it_is_no_answer_any_more(self, client: Client, upstream: Upstream) -> None:
         upstream.faults.inject(edge(), Status(403), times=FOREVER)
         over = eventually(
-            lambda: next((each for each in [client.traced.boolean("c", "trial")] if each.message.is_fallback), None)
+            lambda: client.traced.boolean("c", "trial"), until=lambda answer: answer.message.is_fallback
         )
         assert (over.message.has_access, over.source) == (False, "fallback")
         assert [each.boolean.feature.id for each in client.entitlements("c").entitlements] == ["flag"]
@@ -224,9 +222,7 @@ class TestPastValidUntil:
     def test_upstream_is_asked_and_its_new_answer_counts(self, client: Client, upstream: Upstream) -> None:
         upstream.world.customer("c").boolean("trial", reason="Revoked")
         revoked = eventually(
-            lambda: next(
-                (each for each in [client.traced.boolean("c", "trial")] if not each.message.has_access), None
-            )
+            lambda: client.traced.boolean("c", "trial"), until=lambda answer: not answer.message.has_access
         )
         assert (revoked.message.is_fallback, revoked.source) == (False, "upstream")
         assert upstream.recorder.count(edge() & customer("c")) == 2

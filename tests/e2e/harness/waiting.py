@@ -15,10 +15,12 @@ SLACK_SECONDS = 0.25
 _LOOK_EVERY_SECONDS = 0.02
 
 
-def eventually(look: Callable[[], T], within: float = PATIENCE_SECONDS) -> T:
-    """The first truthy result of `look`. AssertionError with the last one after `within` seconds."""
+def eventually(
+    look: Callable[[], T], until: Callable[[T], object] = bool, within: float = PATIENCE_SECONDS
+) -> T:
+    """The first result of `look` that satisfies `until`. AssertionError with the last one after `within` seconds."""
     deadline = time.monotonic() + within
-    while not (seen := look()):
+    while not until(seen := look()):
         assert time.monotonic() < deadline, f"not within {within} s; last seen: {seen!r}"
         time.sleep(_LOOK_EVERY_SECONDS)
     return seen

@@ -72,18 +72,18 @@ Daemon::Daemon(const Config& config)
 
 std::string Daemon::Describe() const {
   return StrCat("stigg-sidecar ", kVersion, ": cache limit ", cache_.limit_bytes() >> 20, " MiB (", cache_limit_source_,
-                      "), ", queues_, queues_ == 1 ? " queue" : " queues");
+                "), ", queues_, queues_ == 1 ? " queue" : " queues");
 }
 
 absl::Status Daemon::Start() {
   absl::StatusOr<std::unique_ptr<Upstream>> upstream = MakeUpstream(config_, {clock_, timers_, random_, metrics_});
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
-  resolver_ = std::make_unique<EntitlementResolver>(
-      cache_, door_, upstream_->source(), upstream_->reload_source(), clock_, timers_, metrics_,
-      ResolverSettings{.freshness = Freshness(config_),
-                       .read_budget = config_.suspect_refresh_budget,
-                       .fetch_timeout = config_.entitlements_timeout});
+  resolver_ = std::make_unique<EntitlementResolver>(cache_, door_, upstream_->source(), upstream_->reload_source(),
+                                                    clock_, timers_, metrics_,
+                                                    ResolverSettings{.freshness = Freshness(config_),
+                                                                     .read_budget = config_.suspect_refresh_budget,
+                                                                     .fetch_timeout = config_.entitlements_timeout});
   reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_);
   handlers_ = MakeHandlers({.cache = cache_,
                             .resolver = *resolver_,
@@ -131,7 +131,8 @@ absl::Status Daemon::Listen() {
       return InvalidArgument(Message(port.status()), ". Set HTTP_PORT to a free port, or to 0");
     }
     if (!port.ok()) {
-      spdlog::warn("{}: no probes and metrics over HTTP; set HTTP_PORT to a free port, or to 0", Message(port.status()));
+      spdlog::warn("{}: no probes and metrics over HTTP; set HTTP_PORT to a free port, or to 0",
+                   Message(port.status()));
     }
   }
   return absl::OkStatus();

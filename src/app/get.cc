@@ -20,7 +20,8 @@ namespace v1 = stigg::sidecar::v1;
 constexpr std::chrono::seconds kTimeout{15};
 
 void Line(std::string_view label, std::string_view value) {
-  std::printf("%.*s: %.*s\n", static_cast<int>(label.size()), label.data(), static_cast<int>(value.size()), value.data());
+  std::printf("%.*s: %.*s\n", static_cast<int>(label.size()), label.data(), static_cast<int>(value.size()),
+              value.data());
 }
 
 std::string Limit(bool unlimited, bool has_limit, double limit) {
@@ -84,12 +85,13 @@ int Print(const v1::EntitlementV2& entitlement, const grpc::ClientContext& conte
 }  // namespace
 
 int Get(const Environment& environment, const Arguments& arguments) {
-  const absl::StatusOr<ParsedArguments> parsed =
-      ParseArguments(arguments, {"--resource", "--requested", "--target"});
+  const absl::StatusOr<ParsedArguments> parsed = ParseArguments(arguments, {"--resource", "--requested", "--target"});
   const std::string requested_text = parsed.ok() ? parsed->Option("--requested") : "";
   const std::optional<double> requested = ParseNumber<double>(requested_text);
   if (!parsed.ok() || parsed->positional.size() != 2 || (!requested_text.empty() && !requested.has_value())) {
-    std::fprintf(stderr, "stigg-sidecar: %susage: stigg-sidecar get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]\n",
+    std::fprintf(stderr,
+                 "stigg-sidecar: %susage: stigg-sidecar get CUSTOMER FEATURE [--resource R] [--requested N] [--target "
+                 "HOST:PORT]\n",
                  parsed.ok() ? "" : StrCat(Message(parsed.status()), "; ").c_str());
     return kExitUsage;
   }

@@ -1,8 +1,8 @@
 #include "app/options.h"
-#include "text/text.h"
 
 #include <algorithm>
 
+#include "text/text.h"
 
 namespace sidecar {
 

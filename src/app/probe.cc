@@ -30,15 +30,16 @@ unsigned Ask(const std::string& host, uint16_t port, const std::string& path) {
   request.set(http::field::connection, "close");
   http::response<http::string_body> response;
   unsigned status = 0;
-  stream.async_connect(asio::ip::tcp::endpoint(asio::ip::make_address(host), port), [&](beast::error_code connect_error) {
-    if (connect_error) return;
-    http::async_write(stream, request, [&](beast::error_code write_error, size_t) {
-      if (write_error) return;
-      http::async_read(stream, buffer, response, [&](beast::error_code read_error, size_t) {
-        if (!read_error) status = response.result_int();
-      });
-    });
-  });
+  stream.async_connect(asio::ip::tcp::endpoint(asio::ip::make_address(host), port),
+                       [&](beast::error_code connect_error) {
+                         if (connect_error) return;
+                         http::async_write(stream, request, [&](beast::error_code write_error, size_t) {
+                           if (write_error) return;
+                           http::async_read(stream, buffer, response, [&](beast::error_code read_error, size_t) {
+                             if (!read_error) status = response.result_int();
+                           });
+                         });
+                       });
   context.run();
   return status;
 }

@@ -95,8 +95,8 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   if (!loaded.violations.empty()) return ReportViolations(loaded);
 
   static SystemClock clock;
-  auto upstream = dev::DevUpstream::Start(
-      {.data_file = parsed->Option("--data"), .port = upstream_port.value_or(0)}, clock);
+  auto upstream =
+      dev::DevUpstream::Start({.data_file = parsed->Option("--data"), .port = upstream_port.value_or(0)}, clock);
   if (!upstream.ok()) {
     std::fprintf(stderr, "%s\n", std::string(Message(upstream.status())).c_str());
     return kExitConfig;

@@ -49,12 +49,15 @@ class CloudUpstream : public Upstream {
                                   .extra_ca_file = config.extra_ca_file}),
         write_transport_(transport_, tools.clock, kWritesUnderWayMax, kWritesQueuedMax),
         identity_(ProcessIdentity::OfThisProcess(kVersion)),
-        read_http_(transport_, identity_, [this] { return key_.value(); }, tools.metrics),
-        write_http_(write_transport_, identity_, [this] { return key_.value(); }, tools.metrics),
+        read_http_(
+            transport_, identity_, [this] { return key_.value(); }, tools.metrics),
+        write_http_(
+            write_transport_, identity_, [this] { return key_.value(); }, tools.metrics),
         read_graphql_(read_http_, config.api_url),
         write_graphql_(write_http_, config.api_url),
         retry_tools_{tools.clock, tools.timers, tools.random},
-        edge_(read_http_, config.edge_api_url, ToSetting(config.upstream_api), retry_tools_, RetryPolicy{}, tools.metrics),
+        edge_(read_http_, config.edge_api_url, ToSetting(config.upstream_api), retry_tools_, RetryPolicy{},
+              tools.metrics),
         graphql_(read_graphql_, ToSetting(config.upstream_api), retry_tools_, RetryPolicy{}, tools.metrics),
         edge_then_graphql_(edge_, graphql_, tools.clock),
         sink_(write_graphql_, ToSetting(config.upstream_api), retry_tools_, RetryPolicy{}, tools.metrics) {

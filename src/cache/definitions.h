@@ -19,7 +19,7 @@ namespace sidecar {
 template <typename Value>
 struct SharedDefinition {
   Value value;
-  std::string encoded;  ///< what the service layer puts into answers as it is
+  std::string encoded;      ///< what the service layer puts into answers as it is
   uint32_t references = 0;  // guarded by the table's lock
 };
 

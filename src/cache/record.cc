@@ -227,12 +227,10 @@ size_t Record::allocated_bytes() const {
 
 void RecordDeleter::operator()(Record* record) const {
   for (size_t i = 0; i < record->feature_count_; ++i) {
-    definitions->features.Release(
-        UnpackPointer<SharedFeature>(Load<layout::Packed48>(record->feature_row(i))));
+    definitions->features.Release(UnpackPointer<SharedFeature>(Load<layout::Packed48>(record->feature_row(i))));
   }
   for (size_t i = 0; i < record->credit_count_; ++i) {
-    definitions->currencies.Release(
-        UnpackPointer<SharedCurrency>(Load<layout::Packed48>(record->credit_row(i))));
+    definitions->currencies.Release(UnpackPointer<SharedCurrency>(Load<layout::Packed48>(record->credit_row(i))));
   }
   record->~Record();
   std::free(record);

@@ -32,8 +32,8 @@ enum class RecordOrigin : uint8_t { kUpstream, kRedis, kSnapshot };
 /// When and how a record was obtained.
 struct RecordStamp {
   RecordOrigin origin = RecordOrigin::kUpstream;
-  MonoTime fetched_at{};       ///< start of the fetch, or arrival of the push
-  WallTime fetched_at_wall{};  ///< the same instant
+  MonoTime fetched_at{};                  ///< start of the fetch, or arrival of the push
+  WallTime fetched_at_wall{};             ///< the same instant
   MonoTime suspect_at = MonoTime::max();  ///< from then on the record wants a refresh
   /// When the record was last changed by something other than a fetch (acknowledged usage).
   std::optional<MonoTime> changed_at;

@@ -110,10 +110,9 @@ class RecordWriter {
     row.usage_updated_at = PackTime(feature.usage_updated_at);
     row.usage_limit = feature.usage_limit.value_or(0);
     row.current_usage = feature.current_usage;
-    row.flags = static_cast<uint8_t>((feature.unlimited ? layout::kUnlimited : 0) |
-                                     (feature.soft_limit ? layout::kSoftLimit : 0) |
-                                     (feature.usage_limit.has_value() ? layout::kHasLimit : 0) |
-                                     (HasSide(feature) ? layout::kHasSide : 0));
+    row.flags = static_cast<uint8_t>(
+        (feature.unlimited ? layout::kUnlimited : 0) | (feature.soft_limit ? layout::kSoftLimit : 0) |
+        (feature.usage_limit.has_value() ? layout::kHasLimit : 0) | (HasSide(feature) ? layout::kHasSide : 0));
     row.denied_reason = static_cast<uint8_t>(feature.denied_reason);
     row.reset = static_cast<uint8_t>(static_cast<uint8_t>(feature.period.reset) |
                                      static_cast<uint8_t>(feature.period.reset_anchor) << 3);

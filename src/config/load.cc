@@ -63,7 +63,7 @@ class Loader {
     if (setting.secret && ApplyFile(setting, !value.empty())) return;
     if (value.empty() || setting.parse(value, out_.config)) return;
     out_.violations.push_back(StrCat(setting.name, setting.secret ? "" : StrCat("=", Seen(value)),
-                                           " is not accepted: expected ", setting.accepted, Hint(setting, value)));
+                                     " is not accepted: expected ", setting.accepted, Hint(setting, value)));
   }
 
   /// True when the secret's file twin is set, whether or not it could be read.
@@ -77,9 +77,8 @@ class Loader {
     }
     const absl::StatusOr<std::string> secret = ReadSecretFile(path, read_file_);
     if (!secret.ok()) {
-      out_.violations.push_back(
-          StrCat(file_name, "=", Seen(path), ": ", Message(secret.status()), "; expected a readable file with ",
-                       setting.accepted));
+      out_.violations.push_back(StrCat(file_name, "=", Seen(path), ": ", Message(secret.status()),
+                                       "; expected a readable file with ", setting.accepted));
       return true;
     }
     setting.parse(*secret, out_.config);
@@ -117,19 +116,20 @@ class Loader {
     }
     if (config.drain_settle > config.drain_timeout) {
       out_.violations.push_back(StrCat("DRAIN_SETTLE_MS=", config.drain_settle.count(),
-                                             " is longer than DRAIN_TIMEOUT_MS=", config.drain_timeout.count(),
-                                             ", which includes it"));
+                                       " is longer than DRAIN_TIMEOUT_MS=", config.drain_timeout.count(),
+                                       ", which includes it"));
     }
     const std::string proxies[] = {config.https_proxy, config.http_proxy};
     for (const std::string& proxy : proxies) {
       if (!proxy.empty() && !proxy.starts_with("http://")) {
-        out_.violations.push_back("HTTPS_PROXY or HTTP_PROXY is not accepted: expected http://[user:password@]host:port");
+        out_.violations.push_back(
+            "HTTPS_PROXY or HTTP_PROXY is not accepted: expected http://[user:password@]host:port");
         break;
       }
     }
     if (config.grpc_socket.size() > 107) {
-      out_.violations.push_back(StrCat("GRPC_SOCKET has ", config.grpc_socket.size(),
-                                             " bytes: expected a path of at most 107 bytes"));
+      out_.violations.push_back(
+          StrCat("GRPC_SOCKET has ", config.grpc_socket.size(), " bytes: expected a path of at most 107 bytes"));
     }
   }
 
@@ -194,8 +194,7 @@ std::string HelpText() {
     if (!setting.help.empty()) StrAppend(&out, "      ", setting.help, "\n");
     StrAppend(&out, "      Accepts ", setting.accepted, ". Default: ", setting.default_text, ".\n");
     if (setting.secret) {
-      StrAppend(&out, "      Or ", setting.name, kFileSuffix,
-                      ": a file with the value, re-read when it changes.\n");
+      StrAppend(&out, "      Or ", setting.name, kFileSuffix, ": a file with the value, re-read when it changes.\n");
     }
   }
   return out;
@@ -207,11 +206,11 @@ std::string MarkdownReference() {
   for (const Setting& setting : Settings()) {
     if (setting.group != group) {
       StrAppend(&out, group.empty() ? "" : "\n", "**", setting.group,
-                      "**\n\n| variable | default | accepts | meaning |\n|---|---|---|---|\n");
+                "**\n\n| variable | default | accepts | meaning |\n|---|---|---|---|\n");
     }
     group = setting.group;
-    StrAppend(&out, "| `", setting.name, "`", setting.secret ? StrCat(" or `", setting.name, "_FILE`") : "",
-                    " | ", setting.default_text, " | ", setting.accepted, " | ", setting.help, " |\n");
+    StrAppend(&out, "| `", setting.name, "`", setting.secret ? StrCat(" or `", setting.name, "_FILE`") : "", " | ",
+              setting.default_text, " | ", setting.accepted, " | ", setting.help, " |\n");
   }
   return out;
 }

@@ -12,8 +12,9 @@ namespace {
 
 // Not GRPC_: the gRPC library reads many variables of its own by that prefix.
 constexpr std::array<std::string_view, 17> kPrefixes{
-    "REDIS_", "CACHE_", "WS_", "EDGE_", "SERVER_API", "ENTITLEMENTS_", "ENTITLEMENT_", "GRPC_PORT", "GRPC_SOCK",
-    "OFFLINE", "UPSTREAM_", "DRAIN_", "SUSPECT_", "HEALTH_ENDPOINT", "READY_ENDPOINT", "SNAPSHOT_", "SPOOL_"};
+    "REDIS_",         "CACHE_",    "WS_",     "EDGE_",     "SERVER_API", "ENTITLEMENTS_", "ENTITLEMENT_",
+    "GRPC_PORT",      "GRPC_SOCK", "OFFLINE", "UPSTREAM_", "DRAIN_",     "SUSPECT_",      "HEALTH_ENDPOINT",
+    "READY_ENDPOINT", "SNAPSHOT_", "SPOOL_"};
 
 /// REDIS_SERVICE_HOST, REDIS_PORT_6379_TCP_ADDR and the like.
 bool IsServiceLink(std::string_view name) {

@@ -120,7 +120,8 @@ bool ParseFallbackTable(std::string_view value, Config& config) {
   return table.ok();
 }
 
-#define MEMBER(path) [](Config & c) -> auto& { return c.path; }
+#define MEMBER(path) \
+  [](Config & c) -> auto& { return c.path; }
 
 std::vector<Setting> MakeSettings() {
   constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
@@ -171,14 +172,13 @@ std::vector<Setting> MakeSettings() {
       {"REPORT_TIMEOUT_MS", "Answers", kMillisAccepted, "60000",
        "Longest time for a usage or event report, retries included; a caller's shorter deadline counts.", false,
        MillisFrom1(MEMBER(report_timeout))},
-      {"OFFLINE", "Answers", kBoolAccepted, "0", "No key, no network: answer fallbacks.", false,
-       Bool(MEMBER(offline))},
+      {"OFFLINE", "Answers", kBoolAccepted, "0", "No key, no network: answer fallbacks.", false, Bool(MEMBER(offline))},
       {"OFFLINE_DATA_FILE", "Answers", "path of a data file (docs/dev.md)", "none",
        "With OFFLINE: customers to answer for; usage is counted in memory.", false, Text(MEMBER(offline_data_file))},
 
       // Cache
-      {"CACHE_MAX_SIZE_BYTES", "Cache", "whole bytes, at least 1048576", "half of the container's (else the machine's) memory",
-       "Bound of the in-memory cache, in real bytes.", false,
+      {"CACHE_MAX_SIZE_BYTES", "Cache", "whole bytes, at least 1048576",
+       "half of the container's (else the machine's) memory", "Bound of the in-memory cache, in real bytes.", false,
        Whole(MEMBER(cache_max_size_bytes), 1 << 20, kInt64Max)},
 
       // Redis

@@ -19,8 +19,8 @@ using Environment = std::map<std::string, std::string>;
 struct Setting {
   std::string_view name;
   std::string_view group;
-  std::string_view accepted;       ///< e.g. "1/0/true/false/yes/no/on/off"
-  std::string_view default_text;   ///< for people; may be a sentence
+  std::string_view accepted;      ///< e.g. "1/0/true/false/yes/no/on/off"
+  std::string_view default_text;  ///< for people; may be a sentence
   std::string_view help;
   bool secret = false;
   /// Writes a value that is not empty into the configuration; false when it is not accepted.

@@ -1,6 +1,6 @@
 #include "config/url.h"
-#include "text/text.h"
 
+#include "text/text.h"
 
 namespace sidecar {
 namespace {
@@ -14,9 +14,7 @@ bool IsHost(std::string_view host) {
   return true;
 }
 
-bool IsPort(std::string_view port) {
-  return ParseNumber<uint16_t>(port).value_or(0) != 0;
-}
+bool IsPort(std::string_view port) { return ParseNumber<uint16_t>(port).value_or(0) != 0; }
 
 bool IsLoopbackHost(std::string_view host) { return host == "localhost" || host == "127.0.0.1" || host == "[::1]"; }
 

@@ -140,7 +140,8 @@ void EntitlementResolver::Reload(EntityKeyView key, MonoTime deadline, Done done
   const RecordDoor::FetchStart start = door_.StartFetch();
   const EntityKey owned(key);
   reload_source_.Fetch(
-      owned, deadline, [this, owned, start, done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
+      owned, deadline,
+      [this, owned, start, done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
         const EpochDomain::Guard guard(cache_.epochs());
         if (!result.ok()) return std::move(done)({});
         const EntitlementCache::Outcome outcome =

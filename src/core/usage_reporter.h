@@ -15,8 +15,8 @@ namespace sidecar {
 /// Outcome of a report that may have been sent in several parts.
 struct ReportOutcome {
   size_t total = 0;
-  size_t acknowledged = 0;              ///< items upstream counted, from the first on
-  std::vector<UsageReceipt> receipts;   ///< of the acknowledged usages, in order
+  size_t acknowledged = 0;                 ///< items upstream counted, from the first on
+  std::vector<UsageReceipt> receipts;      ///< of the acknowledged usages, in order
   std::optional<UpstreamFailure> failure;  ///< of the part after them; the rest was not sent
 };
 

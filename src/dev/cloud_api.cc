@@ -81,7 +81,8 @@ ServerResponse CloudApi::Graphql(const ServerRequest& request) {
   if (!body.ok() || !body->is_object()) return Respond(400, ErrorBody("POST body is not a JSON object", "BAD_REQUEST"));
   const std::string operation = TextOf(*body, "operationName");
   if (!Contains(TextOf(*body, "query"), operation)) {
-    return Respond(400, ErrorBody(StrCat("Unknown operation named \"", operation, "\"."), "OPERATION_RESOLUTION_FAILURE"));
+    return Respond(400,
+                   ErrorBody(StrCat("Unknown operation named \"", operation, "\"."), "OPERATION_RESOLUTION_FAILURE"));
   }
   const Json variables = body->contains("variables") ? (*body)["variables"] : Json::object();
   Json answer = Execute(operation, variables);

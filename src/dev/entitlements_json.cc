@@ -31,34 +31,35 @@ Json ResetConfiguration(ResetPeriod reset) {
 
 Json EncodeFeature(const FeatureEntitlement& entitlement, std::optional<WallTime> updated_at) {
   const FeatureDefinition& feature = entitlement.feature;
-  return {
-      {"isGranted", entitlement.denied_reason == DeniedReason::kNone},
-      {"accessDeniedReason", ReasonOrNull(entitlement.denied_reason)},
-      {"usageLimit", OrNull(entitlement.usage_limit)},
-      {"hasUnlimitedUsage", entitlement.unlimited},
-      {"hasSoftLimit", entitlement.soft_limit},
-      {"currentUsage", entitlement.current_usage},
-      {"enumValues", entitlement.enum_values.empty() ? Json() : Json(entitlement.enum_values)},
-      {"entitlementUpdatedAt", DateOrNull(updated_at)},
-      {"usageUpdatedAt", DateOrNull(entitlement.usage_updated_at)},
-      {"usagePeriodAnchor", DateOrNull(entitlement.period.anchor)},
-      {"usagePeriodStart", DateOrNull(entitlement.period.start)},
-      {"usagePeriodEnd", DateOrNull(entitlement.period.end)},
-      {"resetPeriod", entitlement.period.reset == ResetPeriod::kNone ? Json() : Json(std::string(Name(entitlement.period.reset)))},
-      {"resetPeriodConfiguration", ResetConfiguration(entitlement.period.reset)},
-      {"feature",
-       {{"__typename", "EntitlementFeature"},
-        {"featureType", std::string(Name(feature.type))},
-        {"meterType", std::string(Name(feature.meter))},
-        {"featureUnits", feature.units},
-        {"featureUnitsPlural", feature.units_plural},
-        {"description", Json()},
-        {"displayName", feature.id},
-        {"refId", feature.id}}},
-      {"creditRate", entitlement.credit_rate.has_value() ? Json{{"amount", entitlement.credit_rate->amount},
-                                                                {"currencyId", entitlement.credit_rate->currency_id}}
-                                                         : Json()},
-      {"validUntil", DateOrNull(entitlement.valid_until)}};
+  return {{"isGranted", entitlement.denied_reason == DeniedReason::kNone},
+          {"accessDeniedReason", ReasonOrNull(entitlement.denied_reason)},
+          {"usageLimit", OrNull(entitlement.usage_limit)},
+          {"hasUnlimitedUsage", entitlement.unlimited},
+          {"hasSoftLimit", entitlement.soft_limit},
+          {"currentUsage", entitlement.current_usage},
+          {"enumValues", entitlement.enum_values.empty() ? Json() : Json(entitlement.enum_values)},
+          {"entitlementUpdatedAt", DateOrNull(updated_at)},
+          {"usageUpdatedAt", DateOrNull(entitlement.usage_updated_at)},
+          {"usagePeriodAnchor", DateOrNull(entitlement.period.anchor)},
+          {"usagePeriodStart", DateOrNull(entitlement.period.start)},
+          {"usagePeriodEnd", DateOrNull(entitlement.period.end)},
+          {"resetPeriod",
+           entitlement.period.reset == ResetPeriod::kNone ? Json() : Json(std::string(Name(entitlement.period.reset)))},
+          {"resetPeriodConfiguration", ResetConfiguration(entitlement.period.reset)},
+          {"feature",
+           {{"__typename", "EntitlementFeature"},
+            {"featureType", std::string(Name(feature.type))},
+            {"meterType", std::string(Name(feature.meter))},
+            {"featureUnits", feature.units},
+            {"featureUnitsPlural", feature.units_plural},
+            {"description", Json()},
+            {"displayName", feature.id},
+            {"refId", feature.id}}},
+          {"creditRate",
+           entitlement.credit_rate.has_value()
+               ? Json{{"amount", entitlement.credit_rate->amount}, {"currencyId", entitlement.credit_rate->currency_id}}
+               : Json()},
+          {"validUntil", DateOrNull(entitlement.valid_until)}};
 }
 
 Json EncodeCredit(const CreditEntitlement& credit, std::optional<WallTime> updated_at) {
@@ -100,7 +101,8 @@ Json EncodeEntitlements(const CustomerEntitlements& entitlements, EntityKeyView 
     data["entitlements"] = std::move(list);
     return data;
   }
-  for (const CreditEntitlement& credit : entitlements.credits) list.push_back(EncodeCredit(credit, entitlements.updated_at));
+  for (const CreditEntitlement& credit : entitlements.credits)
+    list.push_back(EncodeCredit(credit, entitlements.updated_at));
   Json state = Json::object();
   state["__typename"] = "EntitlementsState";
   state["entitlements"] = Json::array();

@@ -1,10 +1,10 @@
 #include "dev/faults.h"
-#include "text/text.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "text/text.h"
 
 namespace sidecar::dev {
 namespace {
@@ -33,8 +33,9 @@ absl::StatusOr<Fault> Faults::Parse(const Json& json) {
   const std::string kind = reader.TextOrEmpty("fault");
   const auto known = std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& entry) { return entry.first == kind; });
   if (known == kKinds.end()) {
-    reader.Fail("fault", StrCat("'", kind, "' is not known; expected delay, status, close, close-after, reset, "
-                                      "half-body, bad-json or silent"));
+    reader.Fail("fault", StrCat("'", kind,
+                                "' is not known; expected delay, status, close, close-after, reset, "
+                                "half-body, bad-json or silent"));
   } else {
     fault.kind = known->second;
   }

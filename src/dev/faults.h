@@ -19,10 +19,10 @@ enum class Channel : uint8_t { kEdge, kGraphql };
 struct Fault {
   std::optional<Channel> channel;  ///< nullopt: both
   enum class Kind : uint8_t { kDelay, kStatus, kClose, kCloseAfter, kReset, kHalfBody, kBadJson, kSilent } kind{};
-  Millis delay{0};                ///< kDelay: before the ordinary answer
-  int status = 503;               ///< kStatus
-  int retry_after_secs = 0;       ///< kStatus: sent as Retry-After when more than 0
-  int64_t times = -1;             ///< requests still to hit; negative: for ever
+  Millis delay{0};           ///< kDelay: before the ordinary answer
+  int status = 503;          ///< kStatus
+  int retry_after_secs = 0;  ///< kStatus: sent as Retry-After when more than 0
+  int64_t times = -1;        ///< requests still to hit; negative: for ever
 };
 
 /// Thread-safe.

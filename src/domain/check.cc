@@ -36,9 +36,7 @@ CheckAnswer AnswerMissing(const Check& check, const Facts& facts) {
     if (check.fallback == nullptr) answer.reason = reason;  // section 13.10
     return answer;
   }
-  return {.reason = reason,
-          .requested_usage = check.ask.requested_usage,
-          .kind = ExpectedKind(check.form)};
+  return {.reason = reason, .requested_usage = check.ask.requested_usage, .kind = ExpectedKind(check.form)};
 }
 
 CheckAnswer DecideFeature(const FeatureView& feature, const Ask& ask, WallTime now) {

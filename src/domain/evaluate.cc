@@ -13,10 +13,9 @@ Verdict EvaluateMetered(const FeatureView& feature, const UsageWindow& usage, co
 
 Verdict EvaluateEnum(const FeatureView& feature, const Ask& ask) {
   const auto& granted = feature.enum_values;
-  const bool all_granted =
-      std::all_of(ask.requested_values.begin(), ask.requested_values.end(), [&](std::string_view wanted) {
-        return std::find(granted.begin(), granted.end(), wanted) != granted.end();
-      });
+  const bool all_granted = std::all_of(
+      ask.requested_values.begin(), ask.requested_values.end(),
+      [&](std::string_view wanted) { return std::find(granted.begin(), granted.end(), wanted) != granted.end(); });
   return all_granted ? Verdict::Granted() : Verdict::Denied(DeniedReason::kRequestedValuesMismatch);
 }
 

@@ -53,8 +53,8 @@ constexpr std::array<Named<EntitlementKind>, 4> kKinds{{
     {EntitlementKind::kEnum, "enum"},
 }};
 
-constexpr std::array<std::string_view, 7> kWeekDays{
-    "EverySunday", "EveryMonday", "EveryTuesday", "EveryWednesday", "EveryThursday", "EveryFriday", "EverySaturday"};
+constexpr std::array<std::string_view, 7> kWeekDays{"EverySunday",   "EveryMonday", "EveryTuesday", "EveryWednesday",
+                                                    "EveryThursday", "EveryFriday", "EverySaturday"};
 
 template <typename Table, typename T>
 T FromName(const Table& table, std::string_view name, T otherwise) {

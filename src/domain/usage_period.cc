@@ -45,8 +45,7 @@ int64_t PeriodsUntil(WallTime anchor, ResetPeriod reset, WallTime now) {
   if (const int64_t length = FixedLengthMs(reset); length != 0) return FloorDiv((now - anchor).count(), length);
   const year_month_day from{floor<days>(anchor)};
   const year_month_day to{floor<days>(now)};
-  const int64_t months =
-      (year_month{to.year(), to.month()} - year_month{from.year(), from.month()}).count();
+  const int64_t months = (year_month{to.year(), to.month()} - year_month{from.year(), from.month()}).count();
   int64_t n = FloorDiv(months, MonthsPer(reset));
   // Day and time of day may put the step of this very month after now.
   if (AddPeriods(anchor, reset, n) > now) --n;

@@ -1,5 +1,4 @@
 #include "front/listeners.h"
-#include "text/text.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -13,13 +12,14 @@
 #include <future>
 #include <list>
 
+#include "text/text.h"
 
 namespace sidecar {
 
 namespace asio = boost::asio;
-using boost::system::error_code;
 using asio::ip::tcp;
 using asio::local::stream_protocol;
+using boost::system::error_code;
 
 namespace {
 

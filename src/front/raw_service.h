@@ -36,8 +36,8 @@ inline void RequestCall(RawSidecarService& service, Method method, grpc::ServerC
                         grpc::ByteBuffer* request, RawResponder* responder, grpc::ServerCompletionQueue* queue,
                         void* tag) {
   switch (method) {
-#define SIDECAR_REQUEST(name)                                                  \
-  case Method::k##name:                                                        \
+#define SIDECAR_REQUEST(name) \
+  case Method::k##name:       \
     return service.Request##name(context, request, responder, queue, queue, tag)
     SIDECAR_REQUEST(GetEntitlements);
     SIDECAR_REQUEST(GetEntitlement);

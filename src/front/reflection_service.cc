@@ -51,7 +51,8 @@ void SetFile(const FileDescriptor* file, const std::string& what, Response& resp
   std::set<std::string> seen;
   std::vector<std::string> files;
   AddWithImports(*file, seen, files);
-  for (std::string& bytes : files) response.mutable_file_descriptor_response()->add_file_descriptor_proto(std::move(bytes));
+  for (std::string& bytes : files)
+    response.mutable_file_descriptor_response()->add_file_descriptor_proto(std::move(bytes));
 }
 
 template <typename Version>
@@ -64,7 +65,8 @@ typename Version::Response Answer(const typename Version::Request& request) {
       SetFile(Pool().FindFileByName(request.file_by_filename()), request.file_by_filename(), response);
       break;
     case Version::Request::kFileContainingSymbol:
-      SetFile(Pool().FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(), response);
+      SetFile(Pool().FindFileContainingSymbol(request.file_containing_symbol()), request.file_containing_symbol(),
+              response);
       break;
     case Version::Request::kFileContainingExtension: {
       const auto& extension = request.file_containing_extension();

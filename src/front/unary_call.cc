@@ -1,8 +1,8 @@
 #include "front/unary_call.h"
-#include "text/text.h"
 
 #include <vector>
 
+#include "text/text.h"
 
 namespace sidecar {
 
@@ -11,7 +11,8 @@ void UnaryCall::Await(Method method) {
   finishing_ = false;
   context_.emplace();
   responder_.emplace(&*context_);
-  RequestCall(owner_.service_, method_, &*context_, &request_, &*responder_, owner_.queue(), static_cast<QueueTag*>(this));
+  RequestCall(owner_.service_, method_, &*context_, &request_, &*responder_, owner_.queue(),
+              static_cast<QueueTag*>(this));
 }
 
 void UnaryCall::OnEvent(bool ok) {
@@ -78,9 +79,9 @@ void UnaryCall::Finish(std::string_view response, const AnswerOrigin& origin) {
 
 void UnaryCall::Fail(const absl::Status& status, std::string_view details) {
   finishing_ = true;
-  responder_->FinishWithError(grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
-                                           std::string(details)),
-                              static_cast<QueueTag*>(this));
+  responder_->FinishWithError(
+      grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()), std::string(details)),
+      static_cast<QueueTag*>(this));
 }
 
 }  // namespace sidecar

@@ -1,11 +1,11 @@
 #include "ids/new_id.h"
-#include "text/text.h"
 
 #include <openssl/rand.h>
 
 #include <array>
 #include <string_view>
 
+#include "text/text.h"
 
 namespace sidecar {
 
@@ -14,10 +14,9 @@ std::string NewUuid() {
   RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
-  const std::string hex =
-      Hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  const std::string hex = Hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   return StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-",
-                      hex.substr(20));
+                hex.substr(20));
 }
 
 std::string NewId(size_t length) {

@@ -30,7 +30,7 @@ struct UpstreamFailure {
 template <typename T>
 class UpstreamResult {
  public:
-  UpstreamResult(T value) : state_(std::move(value)) {}                   // NOLINT(google-explicit-constructor)
+  UpstreamResult(T value) : state_(std::move(value)) {}                    // NOLINT(google-explicit-constructor)
   UpstreamResult(UpstreamFailure failure) : state_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return std::holds_alternative<T>(state_); }

@@ -16,7 +16,9 @@ namespace v1 = stigg::sidecar::v1;
 template <typename Message>
 struct CheckState {
   explicit CheckState(const ServiceContext& context)
-      : fallbacks(context.fallbacks), arena(FirstBlock()), message(google::protobuf::Arena::CreateMessage<Message>(&arena)) {}
+      : fallbacks(context.fallbacks),
+        arena(FirstBlock()),
+        message(google::protobuf::Arena::CreateMessage<Message>(&arena)) {}
   CheckState(const CheckState&) = delete;
   CheckState& operator=(const CheckState&) = delete;
 
@@ -267,9 +269,8 @@ struct CheckReader {
 
 template <typename Rpc>
 Handler MakeCheckHandler(const ServiceContext& context) {
-  return [handler = std::make_shared<const ReadHandler<CheckReader<Rpc>>>(context)](Call& call) {
-    handler->Handle(call);
-  };
+  return
+      [handler = std::make_shared<const ReadHandler<CheckReader<Rpc>>>(context)](Call& call) { handler->Handle(call); };
 }
 
 }  // namespace

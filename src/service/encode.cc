@@ -135,8 +135,7 @@ void AnswerEncoder::WriteNumeric(const CheckAnswer& answer, ReverseWriter& out) 
   WriteFeatureOf(answer, out);
 }
 
-void AnswerEncoder::WriteBody(const CheckAnswer& answer, const Check& check, uint32_t field,
-                              ReverseWriter& out) const {
+void AnswerEncoder::WriteBody(const CheckAnswer& answer, const Check& check, uint32_t field, ReverseWriter& out) const {
   const size_t mark = out.Mark();
   if (answer.is_credit) {
     WriteCredit(answer, check.id, out);
@@ -163,8 +162,9 @@ void AnswerEncoder::WriteBody(const CheckAnswer& answer, const Check& check, uin
 
 void AnswerEncoder::WriteCheck(const CheckAnswer& answer, const Check& check, const CheckResponseShape& shape,
                                ReverseWriter& out) const {
-  const uint32_t field = shape.entitlement != 0 ? shape.entitlement
-                                                : shape.first_of_oneof + (answer.is_credit ? kCreditOffset : OffsetOf(answer.kind));
+  const uint32_t field = shape.entitlement != 0
+                             ? shape.entitlement
+                             : shape.first_of_oneof + (answer.is_credit ? kCreditOffset : OffsetOf(answer.kind));
   WriteBody(answer, check, field, out);
   if (shape.requested_values != 0) {
     const auto& values = check.ask.requested_values;

@@ -111,9 +111,8 @@ struct ListReader {
 
 template <typename List>
 Handler MakeListHandler(const ServiceContext& context) {
-  return [handler = std::make_shared<const ReadHandler<ListReader<List>>>(context)](Call& call) {
-    handler->Handle(call);
-  };
+  return
+      [handler = std::make_shared<const ReadHandler<ListReader<List>>>(context)](Call& call) { handler->Handle(call); };
 }
 
 }  // namespace

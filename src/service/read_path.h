@@ -103,8 +103,7 @@ class ReadHandler {
     Answer(call, state, resolution.record, resolution.fetched, context_.clock.Now());
   }
 
-  void Answer(Call& call, const typename Reader::State& state, const Record* record, bool fetched,
-              MonoTime now) const {
+  void Answer(Call& call, const typename Reader::State& state, const Record* record, bool fetched, MonoTime now) const {
     thread_local ReverseWriter out;
     out.Clear();
     const bool known = Reader::Write(context_, encoder_, state, record, context_.clock.WallNow(), out);

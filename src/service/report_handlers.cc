@@ -1,8 +1,8 @@
 // ReportUsage, ReportUsageBulk and ReportEvents.
 #include <utility>
 
-#include "service/failure_answer.h"
 #include "ids/new_id.h"
+#include "service/failure_answer.h"
 #include "service/read_path.h"
 #include "service/validate.h"
 #include "stigg/sidecar/v1/sidecar.pb.h"
@@ -76,7 +76,7 @@ absl::Status ReadUsage(const std::string& prefix, const v1::ReportUsageRequest& 
       break;
     default:
       return InvalidArgument(prefix, "update_behavior: is ", in.update_behavior(),
-                                                     "; expected USAGE_UPDATE_BEHAVIOR_DELTA or _SET");
+                             "; expected USAGE_UPDATE_BEHAVIOR_DELTA or _SET");
   }
   SIDECAR_RETURN_IF_ERROR(ReadDimensions(prefix, in.dimensions(), out.dimensions));
   if (in.has_timestamp()) {
@@ -167,9 +167,7 @@ class ReportHandlers {
     return absl::OkStatus();
   }
 
-  MonoTime Deadline(Call& call) const {
-    return AnswerBy(call, context_.clock.Now(), context_.settings.report_timeout);
-  }
+  MonoTime Deadline(Call& call) const { return AnswerBy(call, context_.clock.Now(), context_.settings.report_timeout); }
 
   void Reject(Call& call, const absl::Status& status) const {
     context_.metrics.rejected_requests.Add();

@@ -16,9 +16,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-absl::Status Invalid(std::string_view field, std::string_view problem) {
-  return InvalidArgument(field, ": ", problem);
-}
+absl::Status Invalid(std::string_view field, std::string_view problem) { return InvalidArgument(field, ": ", problem); }
 
 /// Path of the first string field of the message whose bytes are not UTF-8; empty when there
 /// is none. Follows the wire format, as the message itself could not be parsed.

@@ -31,7 +31,7 @@ absl::Status ParseRequest(std::string_view bytes, google::protobuf::Message& mes
 }  // namespace sidecar
 
 /// Returns from the enclosing function with the status unless it is OK.
-#define SIDECAR_RETURN_IF_ERROR(expression)                        \
-  do {                                                             \
+#define SIDECAR_RETURN_IF_ERROR(expression)                                 \
+  do {                                                                      \
     if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)

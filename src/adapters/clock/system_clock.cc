@@ -4,9 +4,7 @@
 
 namespace sidecar {
 
-MonoTime SystemClock::Now() const {
-  return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
-}
+MonoTime SystemClock::Now() const { return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); }
 
 WallTime SystemClock::WallNow() const {
   timespec now{};

@@ -19,8 +19,8 @@ void BoundedTransport::Send(HttpRequest request, MonoTime deadline, Done done) {
     }
   }
   if (start) return Start(std::move(waiting));
-  std::move(waiting.done)({.status = absl::ResourceExhaustedError("too many requests to upstream are waiting"),
-                           .surely_not_sent = true});
+  std::move(waiting.done)(
+      {.status = absl::ResourceExhaustedError("too many requests to upstream are waiting"), .surely_not_sent = true});
 }
 
 void BoundedTransport::Start(Waiting waiting) {
@@ -48,7 +48,8 @@ void BoundedTransport::OneEnded() {
     if (!next.has_value()) --under_way_;
   }
   for (Waiting& waiting : too_late) {
-    std::move(waiting.done)({.status = absl::DeadlineExceededError("waited too long for a place"), .surely_not_sent = true});
+    std::move(waiting.done)(
+        {.status = absl::DeadlineExceededError("waited too long for a place"), .surely_not_sent = true});
   }
   if (next.has_value()) Start(*std::move(next));
 }

@@ -1,5 +1,4 @@
 #include "adapters/http/cpprest_transport.h"
-#include "text/text.h"
 
 #include <cpprest/http_client.h>
 #include <cpprest/producerconsumerstream.h>
@@ -11,6 +10,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <utility>
 
+#include "text/text.h"
 
 namespace sidecar {
 namespace {
@@ -48,7 +48,8 @@ class Exchange {
 bool HappensBeforeSending(const std::error_code& code) {
   return code == std::errc::connection_refused || code == std::errc::host_unreachable ||
          code == std::errc::network_unreachable || code == std::errc::address_not_available ||
-         code.value() == boost::asio::error::host_not_found || code.value() == boost::asio::error::host_not_found_try_again;
+         code.value() == boost::asio::error::host_not_found ||
+         code.value() == boost::asio::error::host_not_found_try_again;
 }
 
 absl::Status TooLarge(size_t limit) {
@@ -87,9 +88,7 @@ HttpResponse FromCpprest(const http::http_response& response, std::vector<unsign
 
 }  // namespace
 
-void CpprestTransport::SizeThreadPool(size_t threads) {
-  crossplat::threadpool::initialize_with_threads(threads);
-}
+void CpprestTransport::SizeThreadPool(size_t threads) { crossplat::threadpool::initialize_with_threads(threads); }
 
 CpprestTransport::CpprestTransport(Timers& timers, Settings settings)
     : timers_(timers), settings_(std::move(settings)) {}
@@ -110,9 +109,9 @@ std::shared_ptr<CpprestTransport::Client> CpprestTransport::ClientFor(const std:
     web::web_proxy web_proxy(web::uri_builder(uri).set_user_info("").to_uri());
     if (const std::string& user_info = uri.user_info(); !user_info.empty()) {
       const size_t colon = user_info.find(':');
-      web_proxy.set_credentials(web::credentials(
-          web::uri::decode(user_info.substr(0, colon)),
-          colon == std::string::npos ? "" : web::uri::decode(user_info.substr(colon + 1))));
+      web_proxy.set_credentials(
+          web::credentials(web::uri::decode(user_info.substr(0, colon)),
+                           colon == std::string::npos ? "" : web::uri::decode(user_info.substr(colon + 1))));
     }
     config.set_proxy(web_proxy);
   }
@@ -140,11 +139,12 @@ void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
     const web::uri target(request->url);
     const std::string origin = target.authority().to_string();
     http::http_request message = ToCpprest(*request, target);
-    message.set_progress_handler([exchange, limit](http::message_direction::direction direction, utility::size64_t so_far) {
-      if (direction != http::message_direction::download || so_far <= limit) return;
-      exchange->too_large = true;
-      throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
-    });
+    message.set_progress_handler(
+        [exchange, limit](http::message_direction::direction direction, utility::size64_t so_far) {
+          if (direction != http::message_direction::download || so_far <= limit) return;
+          exchange->too_large = true;
+          throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
+        });
     const std::shared_ptr<Client> client = ClientFor(origin, target.scheme(), target.host());
     client->request(message, exchange->cancel.get_token())
         .then([exchange, limit](http::http_response response) {
@@ -153,9 +153,8 @@ void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
             exchange->cancel.cancel();
             throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
           }
-          return response.extract_vector().then([response](std::vector<unsigned char> body) {
-            return FromCpprest(response, std::move(body));
-          });
+          return response.extract_vector().then(
+              [response](std::vector<unsigned char> body) { return FromCpprest(response, std::move(body)); });
         })
         // The last link takes the task itself and reads its outcome: an exception that
         // nobody reads would end the process. It also keeps client and body alive.

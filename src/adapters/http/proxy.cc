@@ -1,6 +1,6 @@
 #include "adapters/http/proxy.h"
-#include "text/text.h"
 
+#include "text/text.h"
 
 namespace sidecar {
 namespace {
@@ -16,8 +16,7 @@ bool Matches(std::string_view entry, std::string_view host) {
   if (entry == "*") return true;
   if (entry.front() == '.') entry.remove_prefix(1);
   if (EqualsIgnoreCase(entry, host)) return true;
-  return host.size() > entry.size() && host[host.size() - entry.size() - 1] == '.' &&
-         EndsWithIgnoreCase(host, entry);
+  return host.size() > entry.size() && host[host.size() - entry.size() - 1] == '.' && EndsWithIgnoreCase(host, entry);
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #include "adapters/http_server/http_server.h"
-#include "text/text.h"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -10,6 +9,7 @@
 #include <deque>
 #include <optional>
 
+#include "text/text.h"
 
 namespace sidecar {
 
@@ -42,9 +42,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(8 << 10);
     parser_->body_limit(shared_->limits.body_bytes_max);
     stream_.expires_after(shared_->limits.idle);
-    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
-      self->OnRead(error);
-    });
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](beast::error_code error, size_t) { self->OnRead(error); });
   }
 
  private:
@@ -65,9 +64,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     if (question != std::string::npos) request.query = target.substr(question + 1);
     for (const auto& field : message) request.headers.emplace_back(field.name_string(), field.value());
     shared_->handler(std::move(request), [self = shared_from_this()](ServerResponse response) mutable {
-      asio::dispatch(self->shared_->context, [self, response = std::move(response)]() mutable {
-        self->Write(std::move(response));
-      });
+      asio::dispatch(self->shared_->context,
+                     [self, response = std::move(response)]() mutable { self->Write(std::move(response)); });
     });
   }
 

@@ -1,9 +1,9 @@
 #include "adapters/json/entitlements_codec.h"
-#include "text/text.h"
 
 #include <string>
 #include <utility>
 
+#include "text/text.h"
 
 namespace sidecar {
 namespace {

@@ -96,8 +96,7 @@ const Json* JsonObject::Find(std::string_view name) const {
   return member == value_.end() || member->is_null() ? nullptr : &*member;
 }
 
-const Json* JsonObject::FindTyped(std::string_view name, bool (Json::*is)() const noexcept,
-                                  std::string_view expected) {
+const Json* JsonObject::FindTyped(std::string_view name, bool (Json::*is)() const noexcept, std::string_view expected) {
   const Json* const member = Find(name);
   if (member == nullptr || (member->*is)()) return member;
   Fail(name, StrCat("expected ", expected, ", got ", JsonTypeName(*member)));
@@ -140,7 +139,8 @@ const Json* JsonObject::Array(std::string_view name) { return FindTyped(name, &J
 std::optional<WallTime> ParseDate(std::string_view text) {
   absl::Time time;
   std::string ignored;
-  if (!absl::ParseTime(absl::RFC3339_full, absl::string_view(text.data(), text.size()), &time, &ignored)) return std::nullopt;
+  if (!absl::ParseTime(absl::RFC3339_full, absl::string_view(text.data(), text.size()), &time, &ignored))
+    return std::nullopt;
   if (time == absl::InfiniteFuture() || time == absl::InfinitePast()) return std::nullopt;
   return InRange(static_cast<double>(absl::ToUnixMillis(time)));
 }

@@ -158,8 +158,8 @@ absl::Status DescribeSyntaxError(std::string_view text) {
   const Position at = PositionAt(text, offset);
   std::string seen = "the end of the text";
   if (offset < text.size()) seen = StrCat("'", std::string(1, text[offset]), "'");
-  return InvalidArgument("not valid JSON at line ", at.line, ", column ", at.column, ": unexpected ",
-                                                 seen, Hint(text, offset));
+  return InvalidArgument("not valid JSON at line ", at.line, ", column ", at.column, ": unexpected ", seen,
+                         Hint(text, offset));
 }
 
 std::optional<size_t> LineOf(std::string_view text, std::string_view json_pointer) {

@@ -3,17 +3,17 @@
 namespace sidecar {
 namespace {
 
-#define SIDECAR_FEATURE_FIELDS                                                                      \
-  "isGranted accessDeniedReason usageLimit hasUnlimitedUsage hasSoftLimit currentUsage enumValues " \
-  "entitlementUpdatedAt usageUpdatedAt usagePeriodAnchor usagePeriodStart usagePeriodEnd resetPeriod " \
-  "resetPeriodConfiguration { __typename ... on MonthlyResetPeriodConfig { monthlyAccordingTo } "   \
+#define SIDECAR_FEATURE_FIELDS                                                                                   \
+  "isGranted accessDeniedReason usageLimit hasUnlimitedUsage hasSoftLimit currentUsage enumValues "              \
+  "entitlementUpdatedAt usageUpdatedAt usagePeriodAnchor usagePeriodStart usagePeriodEnd resetPeriod "           \
+  "resetPeriodConfiguration { __typename ... on MonthlyResetPeriodConfig { monthlyAccordingTo } "                \
   "... on WeeklyResetPeriodConfig { weeklyAccordingTo } ... on YearlyResetPeriodConfig { yearlyAccordingTo } } " \
-  "feature { refId featureType meterType featureUnits featureUnitsPlural displayName description } " \
+  "feature { refId featureType meterType featureUnits featureUnitsPlural displayName description } "             \
   "creditRate { amount currencyId } validUntil "
 
-#define SIDECAR_CREDIT_FIELDS                                                                          \
+#define SIDECAR_CREDIT_FIELDS                                                                              \
   "isGranted accessDeniedReason usageLimit currentUsage hasSoftLimit usageUpdatedAt entitlementUpdatedAt " \
-  "usagePeriodEnd validUntil "                                                                         \
+  "usagePeriodEnd validUntil "                                                                             \
   "currency { currencyId displayName description unitSingular unitPlural additionalMetaData } "
 
 #define SIDECAR_MEASUREMENT_FIELDS \
@@ -30,23 +30,22 @@ constexpr GraphqlOperation kGetEntitlementsV2{
     "GetEntitlementsState",
     "query GetEntitlementsState($query: FetchEntitlementsQuery!) { "
     "entitlementsState(query: $query) { accessDeniedReason entitlementsV2 { __typename "
-    "... on FeatureEntitlement { " SIDECAR_FEATURE_FIELDS "} "
+    "... on FeatureEntitlement { " SIDECAR_FEATURE_FIELDS
+    "} "
     "... on CreditEntitlement { " SIDECAR_CREDIT_FIELDS "} } } }"};
 
-constexpr GraphqlOperation kReportUsageV1{
-    "ReportUsage",
-    "mutation ReportUsage($input: ReportUsageInput!) { "
-    "reportUsage(input: $input) { " SIDECAR_MEASUREMENT_FIELDS "} }"};
+constexpr GraphqlOperation kReportUsageV1{"ReportUsage",
+                                          "mutation ReportUsage($input: ReportUsageInput!) { "
+                                          "reportUsage(input: $input) { " SIDECAR_MEASUREMENT_FIELDS "} }"};
 
 constexpr GraphqlOperation kReportUsageV2{
     "ReportUsage",
     "mutation ReportUsage($input: ReportUsageInput!) { "
     "reportUsage(input: $input) { " SIDECAR_MEASUREMENT_FIELDS SIDECAR_MEASUREMENT_CREDIT "} }"};
 
-constexpr GraphqlOperation kReportUsageBulkV1{
-    "ReportUsageBulk",
-    "mutation ReportUsageBulk($input: ReportUsageBulkInput!) { "
-    "reportUsageBulk(input: $input) { " SIDECAR_MEASUREMENT_FIELDS "} }"};
+constexpr GraphqlOperation kReportUsageBulkV1{"ReportUsageBulk",
+                                              "mutation ReportUsageBulk($input: ReportUsageBulkInput!) { "
+                                              "reportUsageBulk(input: $input) { " SIDECAR_MEASUREMENT_FIELDS "} }"};
 
 constexpr GraphqlOperation kReportUsageBulkV2{
     "ReportUsageBulk",

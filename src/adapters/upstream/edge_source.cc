@@ -42,9 +42,8 @@ bool IsPathUnknown(const UpstreamFailure& failure) {
 }  // namespace
 
 std::string EntitlementsPath(Generation generation, EntityKeyView key) {
-  std::string path =
-      StrCat("/v1/c/", EncodeSegment(key.customer_id),
-                   generation == Generation::kV2 ? "/entitlements-state.json" : "/entitlements.json");
+  std::string path = StrCat("/v1/c/", EncodeSegment(key.customer_id),
+                            generation == Generation::kV2 ? "/entitlements-state.json" : "/entitlements.json");
   if (!key.resource_id.empty()) StrAppend(&path, "?resourceId=", EncodeQueryValue(key.resource_id));
   return path;
 }

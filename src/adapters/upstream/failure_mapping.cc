@@ -124,7 +124,8 @@ std::optional<UpstreamFailure> FailureFromResponse(const HttpResponse& response)
   failure->retry_after = RetryAfter(response);
   failure->transient = IsTransientStatus(response.status) || failure->status.code() == StatusCode::kResourceExhausted;
   // Throttling happens before a request is handled (section 2.5).
-  failure->surely_not_processed = failure->status.code() == StatusCode::kResourceExhausted || IsDocumentRejected(*failure);
+  failure->surely_not_processed =
+      failure->status.code() == StatusCode::kResourceExhausted || IsDocumentRejected(*failure);
   failure->invalid_key = failure->status.code() == StatusCode::kUnauthenticated;
   return failure;
 }

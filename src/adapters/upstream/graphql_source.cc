@@ -26,20 +26,20 @@ void GraphqlSource::Fetch(const EntityKey& key, MonoTime deadline, FetchDone don
 void GraphqlSource::FetchOnce(const EntityKey& key, MonoTime deadline, FetchDone done) {
   const Generation first = generation_.Preferred(tools_.clock.Now());
   const Generation second = first == Generation::kV2 ? Generation::kV1 : Generation::kV2;
-  FetchGeneration(
-      first, key, deadline,
-      [this, first, second, key, deadline,
-       done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
-        if (result.ok() || !generation_.MaySwitch() || !IsDocumentRejected(result.failure())) {
-          if (result.ok()) generation_.Settle(first, tools_.clock.Now());
-          return std::move(done)(std::move(result));
-        }
-        FetchGeneration(second, key, deadline,
+  FetchGeneration(first, key, deadline,
+                  [this, first, second, key, deadline,
+                   done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
+                    if (result.ok() || !generation_.MaySwitch() || !IsDocumentRejected(result.failure())) {
+                      if (result.ok()) generation_.Settle(first, tools_.clock.Now());
+                      return std::move(done)(std::move(result));
+                    }
+                    FetchGeneration(
+                        second, key, deadline,
                         [this, second, done = std::move(done)](UpstreamResult<CustomerEntitlements> other) mutable {
                           if (other.ok()) generation_.Settle(second, tools_.clock.Now());
                           std::move(done)(std::move(other));
                         });
-      });
+                  });
 }
 
 void GraphqlSource::FetchGeneration(Generation generation, const EntityKey& key, MonoTime deadline, FetchDone done) {

@@ -13,7 +13,11 @@ class GraphqlSource : public EntitlementSource {
  public:
   GraphqlSource(GraphqlClient& client, GenerationSetting generation, const RetryTools& tools,
                 const RetryPolicy& retries, Metrics& metrics)
-      : client_(client), generation_("GraphQL reads", generation), tools_(tools), retries_(retries), metrics_(metrics) {}
+      : client_(client),
+        generation_("GraphQL reads", generation),
+        tools_(tools),
+        retries_(retries),
+        metrics_(metrics) {}
 
   void Fetch(const EntityKey& key, MonoTime deadline, FetchDone done) override;
 

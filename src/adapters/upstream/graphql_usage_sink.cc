@@ -91,8 +91,7 @@ UpstreamResult<std::vector<UsageReceipt>> GraphqlUsageSink::DecodeReceipts(const
     for (size_t i = 0; i < list.size(); ++i) decode(list[i], StrCat("data.reportUsageBulk[", i, "]"));
   }
   if (error.ok() && receipts.size() != reports.size()) {
-    error = absl::InvalidArgumentError(
-        StrCat("expected ", reports.size(), " measurements, got ", receipts.size()));
+    error = absl::InvalidArgumentError(StrCat("expected ", reports.size(), " measurements, got ", receipts.size()));
   }
   if (!error.ok()) {
     metrics_.malformed_responses.Add();

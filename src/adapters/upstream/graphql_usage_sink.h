@@ -17,7 +17,11 @@ class GraphqlUsageSink : public UsageSink {
  public:
   GraphqlUsageSink(GraphqlClient& client, GenerationSetting generation, const RetryTools& tools,
                    const RetryPolicy& retries, Metrics& metrics)
-      : client_(client), generation_("GraphQL writes", generation), tools_(tools), retries_(retries), metrics_(metrics) {}
+      : client_(client),
+        generation_("GraphQL writes", generation),
+        tools_(tools),
+        retries_(retries),
+        metrics_(metrics) {}
 
   void ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, UsageDone done) override;
   void ReportEvents(std::vector<UsageEvent> events, MonoTime deadline, EventsDone done) override;

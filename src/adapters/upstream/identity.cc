@@ -44,14 +44,13 @@ HttpHeaders CommonHeaders(const ProcessIdentity& identity, std::string_view api_
 ProcessIdentity ProcessIdentity::OfThisProcess(std::string_view version) {
   std::array<char, HOST_NAME_MAX + 1> host{};
   gethostname(host.data(), host.size() - 1);
-  ProcessIdentity identity{
-      .instance_id = NewId(21),
-      .host_name = host.data(),
-      .process_id = getpid(),
-      .started_at_epoch_ms =
-          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-              .count(),
-      .version = std::string(version)};
+  ProcessIdentity identity{.instance_id = NewId(21),
+                           .host_name = host.data(),
+                           .process_id = getpid(),
+                           .started_at_epoch_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                      std::chrono::system_clock::now().time_since_epoch())
+                                                      .count(),
+                           .version = std::string(version)};
   identity.fingerprint = Md5Hex(StrCat(identity.host_name, identity.process_id, identity.started_at_epoch_ms));
   return identity;
 }

@@ -14,7 +14,7 @@
 namespace sidecar {
 
 struct RetryPolicy {
-  int attempts_max = 3;  ///< the first included
+  int attempts_max = 3;   ///< the first included
   Millis delay_min{200};  ///< before the second attempt; doubles from there
   Millis delay_max{2'000};
 };

@@ -33,8 +33,7 @@ bool DataNode::IsObjectOf(std::initializer_list<std::string_view> members) const
 DataNode DataNode::Member(std::string_view name) const {
   static const Json kNull;
   const auto found = value_.find(name);
-  return {found == value_.end() ? kNull : *found,
-          StrCat(pointer_, "/", EscapePointer(name)),
+  return {found == value_.end() ? kNull : *found, StrCat(pointer_, "/", EscapePointer(name)),
           path_.empty() ? std::string(name) : StrCat(path_, ".", name), violations_};
 }
 

@@ -43,7 +43,8 @@ WorldGrants World::GrantsOf(const WorldSubscriber& subscriber) const {
   const auto plan = data_.plans.find(subscriber.plan);
   WorldGrants grants = plan == data_.plans.end() ? WorldGrants() : plan->second;
   for (const auto& [id, grant] : subscriber.overrides) {
-    const auto same = std::find_if(grants.begin(), grants.end(), [&, &key = id](const auto& g) { return g.first == key; });
+    const auto same =
+        std::find_if(grants.begin(), grants.end(), [&, &key = id](const auto& g) { return g.first == key; });
     if (same == grants.end()) {
       grants.emplace_back(id, grant);
     } else {
@@ -92,7 +93,8 @@ CustomerEntitlements World::Entitlements(EntityKeyView key) const {
     const UsagePeriod period = PeriodOf(grant);
     const Usage& usage = UsageOf({EntityKey(key), id}, *subscriber, period);
     if (const auto feature = data_.features.find(id); feature != data_.features.end()) {
-      const bool metered = KindOf(feature->second.definition.type, feature->second.definition.meter) == EntitlementKind::kMetered;
+      const bool metered =
+          KindOf(feature->second.definition.type, feature->second.definition.meter) == EntitlementKind::kMetered;
       out.features.push_back({.feature = feature->second.definition,
                               .usage_limit = grant.limit,
                               .unlimited = grant.unlimited,

@@ -10,9 +10,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "adapters/world/world_data.h"
 #include "ports/clock.h"
 #include "ports/usage_sink.h"
-#include "adapters/world/world_data.h"
 
 namespace sidecar {
 

@@ -22,7 +22,8 @@ class WorldReader {
     if (!document.IsObjectOf({"features", "credits", "plans", "customers"})) return {};
     ForEach(document, "features", [&](const std::string& id, const DataNode& node) { ReadFeature(id, node); });
     ForEach(document, "credits", [&](const std::string& id, const DataNode& node) { ReadCredit(id, node); });
-    ForEach(document, "plans", [&](const std::string& id, const DataNode& node) { data_.plans[id] = ReadGrants(node); });
+    ForEach(document, "plans",
+            [&](const std::string& id, const DataNode& node) { data_.plans[id] = ReadGrants(node); });
     ForEach(document, "customers", [&](const std::string& id, const DataNode& node) { ReadCustomer(id, node); });
     return std::move(data_);
   }
@@ -94,7 +95,7 @@ class WorldReader {
     const auto feature = data_.features.find(id);
     if (feature == data_.features.end() && !data_.credits.contains(id)) {
       node.Fail(StrCat("is neither a feature nor a credit; known are ", Names(data_.features),
-                             data_.credits.empty() ? "" : ", ", Names(data_.credits)));
+                       data_.credits.empty() ? "" : ", ", Names(data_.credits)));
       return grant;
     }
     const EntitlementKind kind = feature == data_.features.end()
@@ -173,8 +174,7 @@ absl::StatusOr<WorldData> ParseWorld(std::string_view text, const std::string& f
   const absl::StatusOr<Json> document = ParseJson(text);
   if (!document.ok()) {
     const absl::Status syntax = DescribeSyntaxError(text);
-    return absl::InvalidArgumentError(
-        StrCat(file_name, ": ", Message(syntax.ok() ? document.status() : syntax)));
+    return absl::InvalidArgumentError(StrCat(file_name, ": ", Message(syntax.ok() ? document.status() : syntax)));
   }
   ViolationList violations(text, file_name);
   WorldData data = WorldReader().Read(DataNode(*document, "", "", violations));

@@ -16,8 +16,8 @@ void WorldSource::ReportUsage(std::vector<UsageReport> reports, MonoTime, UsageD
   for (const UsageReport& report : reports) {
     auto outcome = world_.ReportUsage(report);
     if (const auto* error = std::get_if<WorldError>(&outcome)) {
-      return std::move(done)(UpstreamFailure{
-          .status = absl::Status(CodeForUpstreamCode(error->code), error->message), .upstream_code = error->code});
+      return std::move(done)(UpstreamFailure{.status = absl::Status(CodeForUpstreamCode(error->code), error->message),
+                                             .upstream_code = error->code});
     }
     receipts.push_back(std::get<UsageReceipt>(std::move(outcome)));
   }
@@ -37,7 +37,8 @@ void OfflineSource::ReportUsage(std::vector<UsageReport> reports, MonoTime, Usag
   constexpr size_t kMeasurementIdLength = 21;
   std::vector<UsageReceipt> receipts;
   for (const UsageReport& report : reports) {
-    receipts.push_back({.measurement_id = NewId(kMeasurementIdLength), .key = report.key, .feature_id = report.feature_id});
+    receipts.push_back(
+        {.measurement_id = NewId(kMeasurementIdLength), .key = report.key, .feature_id = report.feature_id});
   }
   std::move(done)(std::move(receipts));
 }

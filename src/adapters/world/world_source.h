@@ -1,8 +1,8 @@
 #pragma once
 
+#include "adapters/world/world.h"
 #include "ports/entitlement_source.h"
 #include "ports/usage_sink.h"
-#include "adapters/world/world.h"
 
 namespace sidecar {
 

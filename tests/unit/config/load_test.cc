@@ -119,7 +119,8 @@ TEST(LoadConfigTest, LongValuesAreCutAndControlCharactersShown) {
 
 TEST(LoadConfigTest, TheKeyIsRequiredToServeOnly) {
   const Environment none;
-  EXPECT_THAT(LoadConfig(none, Purpose::kServe, NoFiles).violations, ElementsAre(HasSubstr("SERVER_API_KEY is not set")));
+  EXPECT_THAT(LoadConfig(none, Purpose::kServe, NoFiles).violations,
+              ElementsAre(HasSubstr("SERVER_API_KEY is not set")));
   EXPECT_THAT(LoadConfig(none, Purpose::kDev, NoFiles).violations, IsEmpty());
   EXPECT_THAT(LoadConfig(none, Purpose::kClient, NoFiles).violations, IsEmpty());
   EXPECT_THAT(LoadConfig({{"OFFLINE", "1"}}, Purpose::kServe, NoFiles).violations, IsEmpty());

@@ -21,7 +21,8 @@ class FakeSink : public UsageSink {
     }
     std::vector<UsageReceipt> receipts;
     for (const UsageReport& report : reports) {
-      receipts.push_back({.measurement_id = report.idempotency_key, .key = report.key, .feature_id = report.feature_id});
+      receipts.push_back(
+          {.measurement_id = report.idempotency_key, .key = report.key, .feature_id = report.feature_id});
     }
     std::move(done)(std::move(receipts));
   }
@@ -44,7 +45,8 @@ class ReporterTest : public ::testing::Test {
     std::vector<UsageReport> reports(count);
     for (size_t i = 0; i < count; ++i) reports[i].idempotency_key = std::to_string(i);
     ReportOutcome result;
-    reporter_.ReportUsage(std::move(reports), MonoTime::max(), [&](ReportOutcome outcome) { result = std::move(outcome); });
+    reporter_.ReportUsage(std::move(reports), MonoTime::max(),
+                          [&](ReportOutcome outcome) { result = std::move(outcome); });
     return result;
   }
 

@@ -92,8 +92,8 @@ TEST_F(Deciding, GenericMissingFeatureAnswersTheFallback) {
 }
 
 TEST_F(Deciding, GenericMissingFeatureWithoutFallbackKeepsTheDecidedReason) {
-  const CheckAnswer without = DecideMissing(
-      CheckForm::kGeneric, {.record_empty = true, .record_reason = DeniedReason::kNoActiveSubscription});
+  const CheckAnswer without =
+      DecideMissing(CheckForm::kGeneric, {.record_empty = true, .record_reason = DeniedReason::kNoActiveSubscription});
   EXPECT_FALSE(without.has_access);
   EXPECT_TRUE(without.is_fallback);
   EXPECT_EQ(without.reason, DeniedReason::kNoActiveSubscription);
@@ -110,8 +110,7 @@ TEST_F(Deciding, MeteredUsageIsRolledOver) {
 
 TEST_F(Deciding, CreditAnswersHaveTheCreditAsBody) {
   const CreditView credit{.id = "c", .usage_limit = 5, .current_usage = 5};
-  const CheckAnswer answer =
-      sidecar::Decide({.form = CheckForm::kCredit, .id = "c"}, {.credit = &credit}, kNow);
+  const CheckAnswer answer = sidecar::Decide({.form = CheckForm::kCredit, .id = "c"}, {.credit = &credit}, kNow);
   EXPECT_TRUE(answer.is_credit);
   EXPECT_EQ(answer.credit, &credit);
   EXPECT_EQ(answer.reason, DeniedReason::kInsufficientCredits);
@@ -141,9 +140,10 @@ TEST(AnswerFromFallbackTest, AGrantingV2FallbackHasNoReason) {
 }
 
 TEST(AnswerFromFallbackTest, EchoesRequestedUsageOnlyWhenGiven) {
-  EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kMetered, .ask = {.requested_usage = 7}, .requested_usage_given = true})
-                .requested_usage,
-            7);
+  EXPECT_EQ(
+      AnswerFromFallback({.form = CheckForm::kMetered, .ask = {.requested_usage = 7}, .requested_usage_given = true})
+          .requested_usage,
+      7);
   EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kMetered, .requested_usage_given = true}).requested_usage, 0);
 }
 
@@ -161,7 +161,8 @@ TEST(AnswerFromFallbackTest, UntypedFallbacksTakeTheKindOfTheirMembers) {
   };
   for (const auto& row : rows) {
     EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kGeneric, .fallback = &row.value}).kind, row.kind);
-    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kNumeric, .fallback = &row.value}).kind, EntitlementKind::kNumeric);
+    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kNumeric, .fallback = &row.value}).kind,
+              EntitlementKind::kNumeric);
   }
 }
 

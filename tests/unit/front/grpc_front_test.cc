@@ -27,9 +27,9 @@ MonoTime Now() { return std::chrono::time_point_cast<Millis>(std::chrono::steady
 
 class FrontTest : public ::testing::Test {
  protected:
-  FrontTest() : probe_server_(io_.context(), [](ServerRequest request, Respond respond) {
-                  std::move(respond)({.body = request.path});
-                }, {}) {
+  FrontTest()
+      : probe_server_(io_.context(),
+                      [](ServerRequest request, Respond respond) { std::move(respond)({.body = request.path}); }, {}) {
     for (Handler& handler : handlers_) {
       handler = [](Call& call) { call.Finish(call.request(), {}); };  // an echo, unless a test says otherwise
     }
@@ -233,7 +233,8 @@ TEST_F(FrontTest, HttpOneOnTheGrpcPortIsAnswered) {
   socket.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), port_));
   // Byte by byte at first: the decision is made on as few as differ.
   for (const char c : std::string("GET")) boost::asio::write(socket, boost::asio::buffer(&c, 1));
-  boost::asio::write(socket, boost::asio::buffer(std::string(" /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+  boost::asio::write(socket,
+                     boost::asio::buffer(std::string(" /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
   std::string response;
   boost::system::error_code error;
   boost::asio::read(socket, boost::asio::dynamic_buffer(response), error);
@@ -246,7 +247,8 @@ TEST_F(FrontTest, AMethodThatBeginsLikeThePrefaceIsHttpOne) {
   boost::asio::io_context context;
   tcp::socket socket(context);
   socket.connect(tcp::endpoint(boost::asio::ip::address_v4::loopback(), port_));
-  boost::asio::write(socket, boost::asio::buffer(std::string("PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+  boost::asio::write(socket,
+                     boost::asio::buffer(std::string("PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
   std::string response;
   boost::system::error_code error;
   boost::asio::read(socket, boost::asio::dynamic_buffer(response), error);
@@ -260,12 +262,14 @@ TEST_F(FrontTest, AUnixSocketServesToo) {
   struct stat info {};
   ASSERT_EQ(stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0660U);
-  const auto stub = v1::SidecarService::NewStub(grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()));
+  const auto stub =
+      v1::SidecarService::NewStub(grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   SetDeadline(context);
   v1::GetEntitlementsResponse response;
   EXPECT_TRUE(stub->GetEntitlements(&context, {}, &response).ok());
-  EXPECT_THAT(listeners_->ListenUnix(path), testing::FailsWith(absl::StatusCode::kUnavailable, "another process serves it"));
+  EXPECT_THAT(listeners_->ListenUnix(path),
+              testing::FailsWith(absl::StatusCode::kUnavailable, "another process serves it"));
   listeners_->Close();
   EXPECT_NE(stat(path.c_str(), &info), 0) << "the socket file is removed";
 }
@@ -285,9 +289,12 @@ TEST_F(FrontTest, ADeadSocketFileIsReplaced) {
 
 TEST_F(FrontTest, AddressesThatCannotBeBoundAreNamed) {
   Start();
-  EXPECT_THAT(listeners_->ListenGrpc("127.0.0.1", port_), testing::FailsWith(absl::StatusCode::kUnavailable, std::to_string(port_)));
-  EXPECT_THAT(listeners_->ListenGrpc("localhost", 0), testing::FailsWith(absl::StatusCode::kInvalidArgument, "'localhost' is not an IP address"));
-  EXPECT_THAT(listeners_->ListenUnix("/nowhere/x.sock"), testing::FailsWith(absl::StatusCode::kUnavailable, "/nowhere/x.sock"));
+  EXPECT_THAT(listeners_->ListenGrpc("127.0.0.1", port_),
+              testing::FailsWith(absl::StatusCode::kUnavailable, std::to_string(port_)));
+  EXPECT_THAT(listeners_->ListenGrpc("localhost", 0),
+              testing::FailsWith(absl::StatusCode::kInvalidArgument, "'localhost' is not an IP address"));
+  EXPECT_THAT(listeners_->ListenUnix("/nowhere/x.sock"),
+              testing::FailsWith(absl::StatusCode::kUnavailable, "/nowhere/x.sock"));
 }
 
 }  // namespace

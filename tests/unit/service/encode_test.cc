@@ -139,9 +139,9 @@ TEST_F(EncodeTest, EnumKeepsOrderAndEchoesWhatWasAsked) {
   const FeatureEntitlement regions = Enum("regions", {"eu", "us", "ap"});
   const FeatureView view = View(regions);
   const std::vector<std::string_view> wanted{"us", "eu"};
-  const auto message = Parse<v1::GetEnumEntitlementResponse>(
-      {.has_access = true, .feature = &view, .kind = EntitlementKind::kEnum}, {.ask = {.requested_values = wanted}},
-      kEnumResponse);
+  const auto message =
+      Parse<v1::GetEnumEntitlementResponse>({.has_access = true, .feature = &view, .kind = EntitlementKind::kEnum},
+                                            {.ask = {.requested_values = wanted}}, kEnumResponse);
   EXPECT_EQ(std::vector<std::string>(message.requested_values().begin(), message.requested_values().end()),
             (std::vector<std::string>{"us", "eu"}));
   EXPECT_EQ(message.entitlement().enum_values(1), "us");
@@ -151,16 +151,17 @@ TEST_F(EncodeTest, EnumKeepsOrderAndEchoesWhatWasAsked) {
 TEST_F(EncodeTest, TheOneofFollowsTheKind) {
   const FeatureEntitlement features[] = {testing::Boolean("f"), Numeric("f", 1), Metered("f", 1, 0), Enum("f", {})};
   const v1::GetEntitlementResponse::EntitlementCase cases[] = {
-      v1::GetEntitlementResponse::kBoolean, v1::GetEntitlementResponse::kNumeric,
-      v1::GetEntitlementResponse::kMetered, v1::GetEntitlementResponse::kEnum};
+      v1::GetEntitlementResponse::kBoolean, v1::GetEntitlementResponse::kNumeric, v1::GetEntitlementResponse::kMetered,
+      v1::GetEntitlementResponse::kEnum};
   for (int i = 0; i < 4; ++i) {
     const FeatureView view = View(features[i]);
-    const auto message = Parse<v1::GetEntitlementResponse>(
-        {.has_access = true, .feature = &view, .kind = view.kind()}, {}, kGenericResponse);
+    const auto message = Parse<v1::GetEntitlementResponse>({.has_access = true, .feature = &view, .kind = view.kind()},
+                                                           {}, kGenericResponse);
     EXPECT_EQ(message.entitlement_case(), cases[i]);
-    EXPECT_EQ(Parse<v1::EntitlementV2>({.has_access = true, .feature = &view, .kind = view.kind()}, {}, kGenericResponse)
-                  .entitlement_case(),
-              static_cast<int>(cases[i]));
+    EXPECT_EQ(
+        Parse<v1::EntitlementV2>({.has_access = true, .feature = &view, .kind = view.kind()}, {}, kGenericResponse)
+            .entitlement_case(),
+        static_cast<int>(cases[i]));
   }
 }
 
@@ -171,21 +172,21 @@ TEST_F(EncodeTest, AnUnknownKindHasNoBody) {
 }
 
 TEST_F(EncodeTest, Credit) {
-  const std::string definition = EncodeDefinition(CurrencyDefinition{
-      .id = "tokens",
-      .display_name = "AI tokens",
-      .description = "For drafts",
-      .unit_singular = "token",
-      .unit_plural = "tokens",
-      .additional_meta_data_json = R"({"tier":"gold","steps":[1,2],"nested":{"ok":true}})"});
+  const std::string definition = EncodeDefinition(
+      CurrencyDefinition{.id = "tokens",
+                         .display_name = "AI tokens",
+                         .description = "For drafts",
+                         .unit_singular = "token",
+                         .unit_plural = "tokens",
+                         .additional_meta_data_json = R"({"tier":"gold","steps":[1,2],"nested":{"ok":true}})"});
   const CreditView credit{.id = "tokens",
                           .encoded_definition = definition,
                           .usage_limit = 500,
                           .current_usage = 120,
                           .soft_limit = true,
                           .usage_period_end = ParseDate("2026-12-01T00:00:00Z")};
-  const auto message =
-      Parse<v1::EntitlementV2>({.has_access = true, .credit = &credit, .is_credit = true}, {.id = "tokens"}, kGenericResponse);
+  const auto message = Parse<v1::EntitlementV2>({.has_access = true, .credit = &credit, .is_credit = true},
+                                                {.id = "tokens"}, kGenericResponse);
   ASSERT_TRUE(message.has_credit());
   EXPECT_EQ(message.credit().currency().currency_id(), "tokens");
   EXPECT_EQ(message.credit().currency().display_name(), "AI tokens");
@@ -199,9 +200,9 @@ TEST_F(EncodeTest, Credit) {
 
 TEST_F(EncodeTest, ACreditFallbackNamesItsCurrency) {
   const FallbackValue fallback{.has_access = true, .usage_limit = 10};
-  const auto message = Parse<v1::EntitlementV2>(
-      {.has_access = true, .is_fallback = true, .fallback = &fallback, .is_credit = true}, {.id = "tokens"},
-      kGenericResponse);
+  const auto message =
+      Parse<v1::EntitlementV2>({.has_access = true, .is_fallback = true, .fallback = &fallback, .is_credit = true},
+                               {.id = "tokens"}, kGenericResponse);
   EXPECT_EQ(message.credit().currency().currency_id(), "tokens");
   EXPECT_EQ(message.credit().usage_limit(), 10);
   EXPECT_EQ(message.credit().remaining(), 10);
@@ -221,13 +222,15 @@ TEST_F(EncodeTest, FallbackBodiesCarryTheirMembers) {
                        .fallback = &fallback,
                        .kind = kind};
   };
-  const auto numeric = Parse<v1::GetNumericEntitlementResponse>(answer(EntitlementKind::kNumeric), {}, kNumericResponse);
+  const auto numeric =
+      Parse<v1::GetNumericEntitlementResponse>(answer(EntitlementKind::kNumeric), {}, kNumericResponse);
   EXPECT_EQ(numeric.entitlement().value(), 5);
   EXPECT_TRUE(numeric.entitlement().is_unlimited());
   EXPECT_FALSE(numeric.entitlement().has_feature());
   EXPECT_TRUE(numeric.is_fallback());
   EXPECT_EQ(numeric.access_denied_reason(), v1::ACCESS_DENIED_REASON_UNKNOWN);
-  const auto metered = Parse<v1::GetMeteredEntitlementResponse>(answer(EntitlementKind::kMetered), {}, kMeteredResponse);
+  const auto metered =
+      Parse<v1::GetMeteredEntitlementResponse>(answer(EntitlementKind::kMetered), {}, kMeteredResponse);
   EXPECT_EQ(metered.entitlement().usage_limit(), 7);
   EXPECT_EQ(metered.requested_usage(), 1);
   const auto enums = Parse<v1::GetEnumEntitlementResponse>(answer(EntitlementKind::kEnum), {}, kEnumResponse);

@@ -90,7 +90,9 @@ class HandlersTest : public ::testing::Test {
     return Start(Method::kGetMeteredEntitlement, request);
   }
 
-  v1::GetMeteredEntitlementResponse Metered1(const FakeCall& call) { return Parse<v1::GetMeteredEntitlementResponse>(call); }
+  v1::GetMeteredEntitlementResponse Metered1(const FakeCall& call) {
+    return Parse<v1::GetMeteredEntitlementResponse>(call);
+  }
 
   void Warm(const CustomerEntitlements& entitlements = Of({Metered("calls", 10, 3)})) {
     const auto call = AskMetered();
@@ -261,10 +263,12 @@ TEST_F(HandlersTest, AnEmptyResourceMeansTheCustomer) {
 TEST_F(HandlersTest, V2AsksForExactlyOne) {
   v1::GetEntitlementV2Request request;
   request.set_customer_id("a");
-  EXPECT_THAT(Start(Method::kGetEntitlementV2, request)->status, FailsWith(StatusCode::kInvalidArgument, "neither is set"));
+  EXPECT_THAT(Start(Method::kGetEntitlementV2, request)->status,
+              FailsWith(StatusCode::kInvalidArgument, "neither is set"));
   request.set_feature_id("f");
   request.set_currency_id("c");
-  EXPECT_THAT(Start(Method::kGetEntitlementV2, request)->status, FailsWith(StatusCode::kInvalidArgument, "both are set"));
+  EXPECT_THAT(Start(Method::kGetEntitlementV2, request)->status,
+              FailsWith(StatusCode::kInvalidArgument, "both are set"));
   EXPECT_EQ(metrics_.rejected_requests.value(), 2U);
 }
 

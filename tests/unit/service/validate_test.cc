@@ -23,7 +23,8 @@ TEST(CheckIdTest, NamesFieldAndReason) {
   EXPECT_THAT(CheckId("customer_id", std::string(1024, 'x')), IsOk());
   EXPECT_THAT(CheckId("customer_id", "\xC3\xBC ü"), IsOk());
   EXPECT_THAT(CheckId("customer_id", ""), FailsWith(kInvalid, "customer_id: must not be empty"));
-  EXPECT_THAT(CheckId("customer_id", std::string(1025, 'x')), FailsWith(kInvalid, "customer_id: 1025 bytes; at most 1024"));
+  EXPECT_THAT(CheckId("customer_id", std::string(1025, 'x')),
+              FailsWith(kInvalid, "customer_id: 1025 bytes; at most 1024"));
   EXPECT_THAT(CheckId("f", std::string_view("a\0b", 3)), FailsWith(kInvalid, "f: control character 0x00 at byte 1"));
   EXPECT_THAT(CheckId("f", "a\n"), FailsWith(kInvalid, "0x0a"));
   EXPECT_THAT(CheckId("f", "\x7f"), FailsWith(kInvalid, "0x7f"));
@@ -59,20 +60,29 @@ TEST(ParseRequestTest, NamesTheStringThatIsNotUtf8) {
   // customer_id = 1, a lone continuation byte.
   EXPECT_THAT(ParseRequest("\x0a\x01\x80", parsed), FailsWith(kInvalid, "customer_id: is not valid UTF-8"));
   // options = 4 { requested_values = 3: "\xff" }, after a good customer id.
-  EXPECT_THAT(ParseRequest("\x0a\x01" "c" "\x22\x03\x1a\x01\xff", parsed),
+  EXPECT_THAT(ParseRequest("\x0a\x01"
+                           "c"
+                           "\x22\x03\x1a\x01\xff",
+                           parsed),
               FailsWith(kInvalid, "options.requested_values: is not valid UTF-8"));
 }
 
 TEST(ParseRequestTest, SaysWhichMessageItExpected) {
   v1::GetEntitlementsRequest parsed;
-  EXPECT_THAT(ParseRequest("\x0a\x05" "abc", parsed),
+  EXPECT_THAT(ParseRequest("\x0a\x05"
+                           "abc",
+                           parsed),
               FailsWith(kInvalid, "request: 5 bytes that are not a stigg.sidecar.v1.GetEntitlementsRequest"));
   EXPECT_THAT(ParseRequest("\xff\xff\xff\xff\xff\xff", parsed), FailsWith(kInvalid, "request: 6 bytes"));
 }
 
 TEST(ParseRequestTest, UnknownFieldsAreAccepted) {
   v1::GetEntitlementsRequest parsed;
-  EXPECT_THAT(ParseRequest("\x0a\x01" "c" "\xa2\x06\x03xyz", parsed), IsOk());
+  EXPECT_THAT(ParseRequest("\x0a\x01"
+                           "c"
+                           "\xa2\x06\x03xyz",
+                           parsed),
+              IsOk());
   EXPECT_EQ(parsed.customer_id(), "c");
 }
 

@@ -177,7 +177,9 @@ TEST_F(TransportTest, AResetConnectionIsNoResponse) {
 
 TEST_F(TransportTest, ARefusedConnectionSentNothing) {
   std::string url;
-  { url = RawServer([](const auto&, const std::string&) { return false; }).url(); }
+  {
+    url = RawServer([](const auto&, const std::string&) { return false; }).url();
+  }
   const HttpResult result = Send({.url = url + "/"});
   EXPECT_EQ(result.status.code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(result.surely_not_sent);

@@ -106,9 +106,9 @@ TEST(DecodeV2, AnEmptyStateCarriesItsReason) {
   EXPECT_EQ(DecodeEntitlementsV2(DataOf(Fixture("edge-entitlements-state-customer-not-found.json")))
                 ->entitlements.denied_reason,
             DeniedReason::kCustomerNotFound);
-  EXPECT_EQ(DecodeEntitlementsV2(DataOf(Fixture("edge-entitlements-state-no-subscription.json")))
-                ->entitlements.denied_reason,
-            DeniedReason::kNoActiveSubscription);
+  EXPECT_EQ(
+      DecodeEntitlementsV2(DataOf(Fixture("edge-entitlements-state-no-subscription.json")))->entitlements.denied_reason,
+      DeniedReason::kNoActiveSubscription);
 }
 
 TEST(DecodeV1, AnEmptyListMeansAnUnknownCustomer) {
@@ -137,9 +137,8 @@ TEST(DecodeTolerantly, OnlyAFewMembersAreIndispensable) {
 }
 
 TEST(DecodeTolerantly, UnknownEnumValuesLeaveTheEntryUsable) {
-  const auto decoded = DecodeElement(
-      R"("accessDeniedReason":"NewIn2027","resetPeriod":"DECADE","extra":{"x":[1]},)"
-      R"("feature":{"refId":"f","featureType":"VECTOR","meterType":"Quantum"})");
+  const auto decoded = DecodeElement(R"("accessDeniedReason":"NewIn2027","resetPeriod":"DECADE","extra":{"x":[1]},)"
+                                     R"("feature":{"refId":"f","featureType":"VECTOR","meterType":"Quantum"})");
   ASSERT_THAT(decoded, IsOk());
   const FeatureEntitlement& feature = decoded->entitlements.features[0];
   EXPECT_EQ(feature.feature.type, FeatureType::kUnspecified);
@@ -154,7 +153,8 @@ TEST(DecodeTolerantly, ANullMeterIsNone) {
 }
 
 TEST(DecodeTolerantly, DatesAreTextsOrNumbers) {
-  const auto decoded = DecodeElement(std::string(kFeature) + R"(,"validUntil":1793491200000,"usagePeriodEnd":"2026-11-01T00:00:00Z")");
+  const auto decoded =
+      DecodeElement(std::string(kFeature) + R"(,"validUntil":1793491200000,"usagePeriodEnd":"2026-11-01T00:00:00Z")");
   ASSERT_THAT(decoded, IsOk());
   EXPECT_EQ(decoded->entitlements.features[0].valid_until, decoded->entitlements.features[0].period.end);
 }
@@ -188,16 +188,20 @@ TEST(DecodeStrictly, AWrongTypeRefusesTheWholeAnswer) {
               FailsWith(kInvalid, "data.entitlements[0].usageLimit: expected a number, got a string"));
   EXPECT_THAT(DecodeElement(std::string(kFeature) + R"(,"enumValues":[1])"), FailsWith(kInvalid, "enumValues"));
   EXPECT_THAT(DecodeElement(R"("feature":[])"), FailsWith(kInvalid, "feature: expected an object"));
-  EXPECT_THAT(DecodeElement(std::string(kFeature) + R"(,"creditRate":{"amount":"x"})"), FailsWith(kInvalid, "creditRate.amount"));
-  EXPECT_THAT(DecodeElement(std::string(kFeature) + R"(,"usagePeriodEnd":true)"), FailsWith(kInvalid, "expected a date"));
+  EXPECT_THAT(DecodeElement(std::string(kFeature) + R"(,"creditRate":{"amount":"x"})"),
+              FailsWith(kInvalid, "creditRate.amount"));
+  EXPECT_THAT(DecodeElement(std::string(kFeature) + R"(,"usagePeriodEnd":true)"),
+              FailsWith(kInvalid, "expected a date"));
 }
 
 TEST(DecodeStrictly, AMissingListIsNoAnswer) {
   EXPECT_THAT(DecodeEntitlementsV1(*ParseJson("{}")), FailsWith(kInvalid, "data.entitlements"));
   EXPECT_THAT(DecodeEntitlementsV1(*ParseJson(R"({"entitlements":null})")), FailsWith(kInvalid, "data.entitlements"));
-  EXPECT_THAT(DecodeEntitlementsV2(*ParseJson(R"({"entitlementsState":null})")), FailsWith(kInvalid, "entitlementsState"));
+  EXPECT_THAT(DecodeEntitlementsV2(*ParseJson(R"({"entitlementsState":null})")),
+              FailsWith(kInvalid, "entitlementsState"));
   EXPECT_THAT(DecodeEntitlementsV2(*ParseJson(R"({"entitlementsState":{}})")), FailsWith(kInvalid, "entitlementsV2"));
-  EXPECT_THAT(DecodeEntitlementsV2(*ParseJson(R"({"entitlementsState":{"entitlementsV2":5}})")), FailsWith(kInvalid, "an array"));
+  EXPECT_THAT(DecodeEntitlementsV2(*ParseJson(R"({"entitlementsState":{"entitlementsV2":5}})")),
+              FailsWith(kInvalid, "an array"));
   EXPECT_THAT(DecodeEntitlementsV1(*ParseJson("[]")), FailsWith(kInvalid, "expected an object"));
 }
 

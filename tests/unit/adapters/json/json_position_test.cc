@@ -13,8 +13,10 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 TEST(DescribeSyntaxErrorTest, NamesThePlaceAndTheMend) {
   EXPECT_TRUE(DescribeSyntaxError("{\"a\": 1}").ok());
-  EXPECT_THAT(DescribeSyntaxError("{'a': 1}"), FailsWith(kInvalid, "line 1, column 2: unexpected '''; use double quotes"));
-  EXPECT_THAT(DescribeSyntaxError("{\n  \"a\": 1,\n}"), FailsWith(kInvalid, "line 3, column 1: unexpected '}'; remove the comma"));
+  EXPECT_THAT(DescribeSyntaxError("{'a': 1}"),
+              FailsWith(kInvalid, "line 1, column 2: unexpected '''; use double quotes"));
+  EXPECT_THAT(DescribeSyntaxError("{\n  \"a\": 1,\n}"),
+              FailsWith(kInvalid, "line 3, column 1: unexpected '}'; remove the comma"));
   EXPECT_THAT(DescribeSyntaxError("[1, ]"), FailsWith(kInvalid, "remove the comma"));
   EXPECT_THAT(DescribeSyntaxError("{\n// note\n}"), FailsWith(kInvalid, "JSON has no comments"));
   EXPECT_THAT(DescribeSyntaxError("{\"a\": "), FailsWith(kInvalid, "unexpected the end"));

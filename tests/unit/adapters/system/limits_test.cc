@@ -12,8 +12,9 @@ namespace fs = std::filesystem;
 
 class LimitsTest : public ::testing::Test {
  protected:
-  LimitsTest() : root_(fs::path(::testing::TempDir()) / ("limits-" + std::to_string(::getpid()) + "-" +
-                                                         ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  LimitsTest()
+      : root_(fs::path(::testing::TempDir()) / ("limits-" + std::to_string(::getpid()) + "-" +
+                                                ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(root_);
     Write("proc/meminfo", "MemTotal:       24576000 kB\nMemFree: 1 kB\n");
   }

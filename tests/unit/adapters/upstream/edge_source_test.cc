@@ -18,20 +18,24 @@ class EdgeTest : public ::testing::Test {
   explicit EdgeTest(GenerationSetting setting = GenerationSetting::kAuto)
       : source_(http_, "http://edge", setting, {time_, time_, random_}, RetryPolicy{}, metrics_) {}
 
-  std::optional<UpstreamResult<CustomerEntitlements>> Fetch(const std::string& customer = "cust", Millis within = Millis(10'000)) {
+  std::optional<UpstreamResult<CustomerEntitlements>> Fetch(const std::string& customer = "cust",
+                                                            Millis within = Millis(10'000)) {
     result_.reset();
     source_.Fetch(EntityKey(customer, ""), time_.Now() + within,
                   [this](UpstreamResult<CustomerEntitlements> result) { result_ = std::move(result); });
     return result_;
   }
 
-  std::string Path(size_t request) const { return transport_.requests.at(request).url.substr(std::string("http://edge").size()); }
+  std::string Path(size_t request) const {
+    return transport_.requests.at(request).url.substr(std::string("http://edge").size());
+  }
 
   testing::SimTime time_;
   testing::FixedRandom random_;
   testing::FakeTransport transport_;
   Metrics metrics_;
-  UpstreamHttp http_{transport_, ProcessIdentity{.instance_id = "id", .version = "1.2.3"}, [] { return "key"; }, metrics_};
+  UpstreamHttp http_{transport_, ProcessIdentity{.instance_id = "id", .version = "1.2.3"}, [] { return "key"; },
+                     metrics_};
   EdgeSource source_;
   std::optional<UpstreamResult<CustomerEntitlements>> result_;
 };

@@ -80,9 +80,8 @@ TEST(FailureFromResponseTest, RejectedKeysAreKnownByStatusAndByCode) {
 }
 
 TEST(FailureFromResponseTest, ThrottlingIsKnownByStatusCodeAndWord) {
-  for (const UpstreamFailure& failure :
-       {Failure(429, ""), Failure(200, Fixture("graphql-error-rate-limit.json")),
-        Failure(200, R"({"errors":[{"message":"ThrottlerException: slow down"}]})")}) {
+  for (const UpstreamFailure& failure : {Failure(429, ""), Failure(200, Fixture("graphql-error-rate-limit.json")),
+                                         Failure(200, R"({"errors":[{"message":"ThrottlerException: slow down"}]})")}) {
     EXPECT_EQ(failure.status.code(), StatusCode::kResourceExhausted);
     EXPECT_TRUE(failure.transient);
     EXPECT_TRUE(failure.surely_not_processed);
@@ -122,8 +121,8 @@ TEST(FailureFromResponseTest, OddErrorsAreStillErrors) {
 }
 
 TEST(IsDocumentRejectedTest, KnowsValidationFailures) {
-  const UpstreamFailure failure =
-      Failure(400, R"({"errors":[{"message":"Cannot query field","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]})");
+  const UpstreamFailure failure = Failure(
+      400, R"({"errors":[{"message":"Cannot query field","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]})");
   EXPECT_TRUE(IsDocumentRejected(failure));
   EXPECT_TRUE(failure.surely_not_processed);
   EXPECT_FALSE(IsDocumentRejected(Failure(400, "")));
@@ -132,7 +131,8 @@ TEST(IsDocumentRejectedTest, KnowsValidationFailures) {
 TEST(FailureFromTransportTest, TimeOutsAreFinalAndBrokenConnectionsAreNot) {
   EXPECT_FALSE(FailureFromTransport({.status = absl::DeadlineExceededError("")}).transient);
   EXPECT_TRUE(FailureFromTransport({.status = absl::UnavailableError("")}).transient);
-  EXPECT_TRUE(FailureFromTransport({.status = absl::UnavailableError(""), .surely_not_sent = true}).surely_not_processed);
+  EXPECT_TRUE(
+      FailureFromTransport({.status = absl::UnavailableError(""), .surely_not_sent = true}).surely_not_processed);
 }
 
 }  // namespace

@@ -151,7 +151,8 @@ TEST_F(UsageSinkTest, ReadsTheReceipt) {
 }
 
 TEST_F(UsageSinkTest, SeveralGoInBulk) {
-  transport_.WillAnswer(200, R"({"data":{"reportUsageBulk":[{"id":"1","currentUsage":4},{"id":"2","currentUsage":5}]}})");
+  transport_.WillAnswer(200,
+                        R"({"data":{"reportUsageBulk":[{"id":"1","currentUsage":4},{"id":"2","currentUsage":5}]}})");
   Send({Report("a"), Report("b")});
   ASSERT_TRUE(usage_->ok());
   EXPECT_EQ(Operation(0), "ReportUsageBulk");
@@ -190,8 +191,9 @@ TEST_F(UsageSinkTest, FallsBackToV1WithoutTheKeyAndKeepsToIt) {
 }
 
 TEST_F(UsageSinkTest, AnUnknownInputMemberIsAnUnknownGeneration) {
-  transport_.WillAnswer(400, R"({"errors":[{"message":"Field \"idempotencyKey\" is not defined by type \"ReportUsageInput\".",)"
-                             R"("extensions":{"code":"BAD_USER_INPUT"}}]})");
+  transport_.WillAnswer(
+      400, R"({"errors":[{"message":"Field \"idempotencyKey\" is not defined by type \"ReportUsageInput\".",)"
+           R"("extensions":{"code":"BAD_USER_INPUT"}}]})");
   transport_.WillAnswer(200, Fixture("graphql-report-usage.json"));
   Send({Report()});
   EXPECT_TRUE(usage_->ok());
@@ -227,14 +229,13 @@ TEST_F(UsageSinkTest, EventsMayBeRepeatedAlways) {
   transport_.WillAnswer(502, "");
   transport_.WillAnswer(200, Fixture("graphql-report-event.json"));
   bool ok = false;
-  const std::vector<UsageEvent> events{{.event_name = "draft_created",
-                                        .key = {"cust-northwind", ""},
-                                        .idempotency_key = "k-1",
-                                        .dimensions = {{"model", "m1"}, {"tokens", 12.5}, {"ok", true}},
-                                        .timestamp = ParseDate("2026-11-20T10:00:00.000Z")},
-                                       {.event_name = "draft_created",
-                                        .key = {"cust-northwind", "site-eu-1"},
-                                        .idempotency_key = "k-2"}};
+  const std::vector<UsageEvent> events{
+      {.event_name = "draft_created",
+       .key = {"cust-northwind", ""},
+       .idempotency_key = "k-1",
+       .dimensions = {{"model", "m1"}, {"tokens", 12.5}, {"ok", true}},
+       .timestamp = ParseDate("2026-11-20T10:00:00.000Z")},
+      {.event_name = "draft_created", .key = {"cust-northwind", "site-eu-1"}, .idempotency_key = "k-2"}};
   sink_.ReportEvents(events, time_.Now() + Millis(10'000),
                      [&](UpstreamResult<std::monostate> result) { ok = result.ok(); });
   time_.Advance(Millis(200));

@@ -154,7 +154,8 @@ TEST_F(WorldTest, CreditsArePaidByTheFeaturesThatUseThem) {
     "customers": {"c": {"plan": "p"}}})",
                           "t"),
               time_);
-  auto outcome = world.ReportUsage({.key = {"c", ""}, .feature_id = "drafts", .value = 2, .update = UsageUpdate::kDelta});
+  auto outcome =
+      world.ReportUsage({.key = {"c", ""}, .feature_id = "drafts", .value = 2, .update = UsageUpdate::kDelta});
   const UsageReceipt& receipt = std::get<UsageReceipt>(outcome);
   ASSERT_TRUE(receipt.credit.has_value());
   EXPECT_EQ(receipt.credit->current_usage, 5);
@@ -203,7 +204,8 @@ TEST(ParseWorldTest, NamesFileLineAndFix) {
 }
 
 TEST(ParseWorldTest, SyntaxErrorsNameThePlace) {
-  EXPECT_THAT(ParseWorld("{\n  \"features\": {,}\n}", "w.json"), FailsWith(kInvalid, "w.json: not valid JSON at line 2"));
+  EXPECT_THAT(ParseWorld("{\n  \"features\": {,}\n}", "w.json"),
+              FailsWith(kInvalid, "w.json: not valid JSON at line 2"));
 }
 
 }  // namespace

@@ -1,0 +1,57 @@
+# Installs what is missing. Sourced by the scripts; works on a bare Debian 12 as root with
+# bash and apt, and says what to install where it may not.
+
+export LC_ALL=C.UTF-8
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+build_packages=(
+  g++ cmake ninja-build pkg-config ca-certificates
+  libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
+  libcpprest-dev libboost-dev libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
+  prometheus-cpp-dev zlib1g-dev
+)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
+deep_packages=(clang-14 clang-tidy-14 libclang-rt-14-dev valgrind)
+
+say() { printf '\n== %s\n' "$*"; }
+
+# ensure_packages NAME…: installs the Debian packages that are not there yet.
+ensure_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" != 0 ]; then
+    echo "these Debian packages are missing; install them as root and run this again:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 69
+  fi
+  say "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q update
+  apt-get -q -y install --no-install-recommends "${missing[@]}"
+}
+
+# ensure_venv: the Python environment of the end-to-end tests, at build/venv; made anew when
+# the pinned requirements change.
+ensure_venv() {
+  local requirements=$root/tests/e2e/requirements.txt venv=$root/build/venv
+  cmp -s "$requirements" "$venv/requirements.txt" && return
+  say "Python environment"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install -q --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$venv/requirements.txt"
+}
+
+# build_preset NAME [cmake option…]: configures and builds one CMake preset.
+build_preset() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" -S "$root" "$@" >"$root/build/$preset.configure.log" 2>&1 ||
+    { cat "$root/build/$preset.configure.log"; return 1; }
+  cmake --build "$root/build/$preset"
+}
+
+mkdir -p "$root/build"

@@ -54,6 +54,12 @@ class Record {
   static RecordPtr Build(EntityKeyView key, const CustomerEntitlements& entitlements, const RecordStamp& stamp,
                          Definitions& definitions);
 
+  /// Starts loading header, key and tags at once: one wait for memory instead of three.
+  void Prefetch() const {
+    constexpr size_t kCacheLine = 64;
+    for (size_t line = 0; line < 3; ++line) __builtin_prefetch(block() + line * kCacheLine);
+  }
+
   EntityKeyView key() const;
   bool KeyEquals(EntityKeyView key) const;
 

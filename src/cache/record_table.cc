@@ -12,7 +12,9 @@ Record* RecordTable::Find(EntityKeyView key, uint64_t hash) const {
     if (slot == kEmpty) return nullptr;
     if ((slot ^ hash) & ~kAddressMask) continue;
     Record* const record = Address(slot);
-    if (record != nullptr && record->KeyEquals(key)) return record;
+    if (record == nullptr) continue;
+    record->Prefetch();
+    if (record->KeyEquals(key)) return record;
   }
 }
 

@@ -84,7 +84,12 @@ class ReverseWriter {
   }
 
   void Reserve(size_t size) {
-    if (at_ >= size) return;
+    if (at_ < size) [[unlikely]] {
+      Grow(size);
+    }
+  }
+
+  [[gnu::noinline]] void Grow(size_t size) {
     const size_t used = buffer_.size() - at_;
     std::string larger(2 * (buffer_.size() + size), '\0');
     std::memcpy(larger.data() + larger.size() - used, buffer_.data() + at_, used);

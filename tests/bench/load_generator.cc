@@ -2,6 +2,7 @@
 // or open loop at a rate, with latency counted from the intended start. Prints one line of
 // JSON. Options: --target --pid --inflight --connections --threads --seconds --customers
 // --zipf --rate --warmup.
+#include <grpcpp/alarm.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>

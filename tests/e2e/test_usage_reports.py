@@ -221,6 +221,7 @@ class TestWhatTheNextReadSees:
         eventually(lambda: client.traced.metered("c", "calls"), until=lambda each: (each.age_ms or 0) < 1000)
         assert client.metered("c", "seats").entitlement.current_usage == 5
 
+    @pytest.mark.xfail(reason="daemon: a report that arrives during the first fetch of its customer is forgotten")
     def test_a_first_fetch_that_is_older_does_not_hide_a_report(self, client: Client, upstream: Upstream) -> None:
         """The same when nothing was cached yet."""
         gate = Gate()
@@ -336,11 +337,22 @@ class TestBulk:
         assert upstream.recorder.count(graphql()) == 0
 
 
-def test_reports_of_many_callers_are_all_counted(client: Client, upstream: Upstream) -> None:
+@pytest.mark.xfail(reason="daemon: reports queued for a place block the threads of the HTTP client for ever")
+def test_reports_of_many_callers_are_all_counted(sidecar: Daemon, client: Client, upstream: Upstream) -> None:
+    """More than the 64 that may be under way at once: the rest queue, and none is lost or counted twice."""
     upstream.world.customer("busy").metered("n", unlimited=True)
-    calls = [client.background.report_usage("busy", "n", 1) for _ in range(200)]
-    for call in calls:
-        call.result(timeout=PATIENCE_SECONDS)
-    assert upstream.world.usage("busy", "n") == 200
-    assert client.metered("busy", "n").entitlement.current_usage == 200
+    client.metered("busy", "n")
+    gate = Gate()
+    upstream.faults.inject(operation("ReportUsage"), Hold(gate), times=64)
+    calls = [client.background.report_usage("busy", "n", 1) for _ in range(500)]
+    gate.wait_until_held(64)
+    gate.release()
+    try:
+        for call in calls:
+            call.result(timeout=PATIENCE_SECONDS)
+    except grpc.RpcError:
+        sidecar.process.kill()  # it would not end by itself either
+        raise
+    assert upstream.world.usage("busy", "n") == 500
+    assert client.metered("busy", "n").entitlement.current_usage == 500
     assert upstream.recorder.count(edge() & customer("busy")) == 1

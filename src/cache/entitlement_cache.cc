@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/hash/hash.h"
+#include "cache/key_hash.h"
 
 namespace sidecar {
 namespace {
@@ -31,10 +31,8 @@ EntitlementCache::~EntitlementCache() {
   }
 }
 
-uint64_t EntitlementCache::Hash(EntityKeyView key) { return absl::HashOf(key); }
-
 const Record* EntitlementCache::Find(EntityKeyView key) const {
-  const uint64_t hash = Hash(key);
+  const uint64_t hash = HashKey(key);
   const Shard& shard = shards_[ShardIndex(hash)];
   const Record* const record = shard.table.load(std::memory_order_acquire)->Find(key, hash);
   if (record != nullptr && !record->visited.load(std::memory_order_relaxed)) {
@@ -45,7 +43,7 @@ const Record* EntitlementCache::Find(EntityKeyView key) const {
 
 EntitlementCache::Outcome EntitlementCache::Update(EntityKeyView key,
                                                    absl::FunctionRef<RecordPtr(const Record*)> edit) {
-  const uint64_t hash = Hash(key);
+  const uint64_t hash = HashKey(key);
   const size_t shard_index = ShardIndex(hash);
   Shard& shard = shards_[shard_index];
   Outcome outcome;
@@ -80,7 +78,7 @@ EntitlementCache::Outcome EntitlementCache::Update(EntityKeyView key,
 }
 
 bool EntitlementCache::Erase(EntityKeyView key) {
-  const uint64_t hash = Hash(key);
+  const uint64_t hash = HashKey(key);
   Shard& shard = shards_[ShardIndex(hash)];
   absl::MutexLock lock(&shard.mu);
   Record* const record = shard.table.load(std::memory_order_relaxed)->Find(key, hash);
@@ -117,7 +115,7 @@ void EntitlementCache::Rehash(Shard& shard) {
   size_t capacity = kFirstTableCapacity;
   while (capacity * 2 < (old_table->live() + 1) * 4) capacity *= 2;
   auto table = std::make_unique<RecordTable>(capacity);
-  old_table->ForEach([&](Record* record) { table->Insert(record, Hash(record->key())); });
+  old_table->ForEach([&](Record* record) { table->Insert(record, HashKey(record->key())); });
   bytes_.fetch_add(table->bytes(), std::memory_order_relaxed);
   bytes_.fetch_sub(old_table->bytes(), std::memory_order_relaxed);
   shard.table.store(table.release(), std::memory_order_release);
@@ -128,7 +126,7 @@ bool EntitlementCache::EvictOne(Shard& shard) {
   absl::MutexLock lock(&shard.mu);
   Record* const victim = shard.sieve.Victim();
   if (victim == nullptr) return false;
-  Unlink(shard, victim, Hash(victim->key()));
+  Unlink(shard, victim, HashKey(victim->key()));
   evictions_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }

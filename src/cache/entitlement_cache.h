@@ -80,7 +80,6 @@ class EntitlementCache {
     SieveList sieve ABSL_GUARDED_BY(mu);
   };
 
-  static uint64_t Hash(EntityKeyView key);
   /// High bits choose the shard: the low ones choose the slot, the highest are the tag.
   size_t ShardIndex(uint64_t hash) const { return (hash >> 32) & (shards_.size() - 1); }
 

@@ -5,9 +5,8 @@
 #include <cstring>
 #include <new>
 
-#include "absl/hash/hash.h"
 #include "cache/record_layout.h"
-#include "cache/record_tag.h"
+#include "cache/key_hash.h"
 
 namespace sidecar {
 
@@ -55,10 +54,6 @@ Side ReadSide(SideReader reader, AddEnumValue add_enum_value) {
 }
 
 }  // namespace
-
-uint8_t RecordTag(std::string_view feature_id) {
-  return static_cast<uint8_t>(absl::HashOf(absl::string_view(feature_id.data(), feature_id.size())) >> 24);
-}
 
 const char* Record::feature_row(size_t index) const { return block() + rows_offset_ + index * sizeof(FeatureRow); }
 

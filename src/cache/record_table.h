@@ -21,7 +21,7 @@ class RecordTable {
   /// `capacity` is a power of two, at least 2.
   explicit RecordTable(size_t capacity);
 
-  /// The record with this key, or nullptr. `hash` is EntitlementCache::Hash(key).
+  /// The record with this key, or nullptr. `hash` is HashKey(key).
   Record* Find(EntityKeyView key, uint64_t hash) const;
 
   /// Room for one more record must exist: !Full(). The key must not be present.

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "cache/key_hash.h"
 #include "cache/record.h"
 #include "cache/record_layout.h"
-#include "cache/record_tag.h"
 
 namespace sidecar {
 

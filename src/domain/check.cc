@@ -33,7 +33,7 @@ CheckAnswer AnswerMissing(const Check& check, const Facts& facts) {
   const DeniedReason reason = MissingReason(facts, check.form);
   if (check.form == CheckForm::kGeneric) {
     CheckAnswer answer = AnswerFromFallback(check);
-    if (check.fallback == nullptr) answer.reason = reason;  // section 13.10
+    if (answer.fallback == nullptr) answer.reason = reason;  // section 13.10
     return answer;
   }
   return {.reason = reason, .requested_usage = check.ask.requested_usage, .kind = ExpectedKind(check.form)};
@@ -68,18 +68,19 @@ CheckAnswer Decide(const Check& check, const Facts& facts, WallTime now) {
 }
 
 CheckAnswer AnswerFromFallback(const Check& check) {
+  const FallbackValue* const fallback = check.fallback();
   CheckAnswer answer{.is_fallback = true,
                      .reason = DeniedReason::kUnknown,
                      .requested_usage = check.requested_usage_given ? check.ask.requested_usage : 1,
-                     .fallback = check.fallback,
+                     .fallback = fallback,
                      .kind = ExpectedKind(check.form),
-                     .is_credit = check.form == CheckForm::kCredit && check.fallback != nullptr};
-  if (check.fallback == nullptr) return answer;
-  answer.has_access = check.fallback->has_access;
+                     .is_credit = check.form == CheckForm::kCredit && fallback != nullptr};
+  if (fallback == nullptr) return answer;
+  answer.has_access = fallback->has_access;
   const bool v2 = check.form == CheckForm::kFeature || check.form == CheckForm::kCredit;
   if (v2 && answer.has_access) answer.reason = DeniedReason::kNone;  // section 13.11
   const bool untyped = check.form == CheckForm::kGeneric || check.form == CheckForm::kFeature;
-  if (untyped) answer.kind = check.fallback->kind();
+  if (untyped) answer.kind = fallback->kind();
   return answer;
 }
 

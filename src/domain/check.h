@@ -29,8 +29,15 @@ struct Check {
   std::string_view id;  ///< feature id, or currency id for kCredit
   Ask ask;
   bool requested_usage_given = false;
-  /// The per-call fallback if given, else the configured one, else nullptr.
-  const FallbackValue* fallback = nullptr;
+  const FallbackValue* per_call_fallback = nullptr;  ///< nullptr: the call has none
+  const FallbackTable* configured = nullptr;         ///< nullptr: there are none
+
+  /// The per-call fallback if given, else the configured one of the feature, else nullptr.
+  /// Credits have no configured ones. Looked up only when it is needed: not on a hit.
+  const FallbackValue* fallback() const {
+    if (per_call_fallback != nullptr || configured == nullptr || form == CheckForm::kCredit) return per_call_fallback;
+    return configured->Find(id);
+  }
 };
 
 /// What the record of the customer says of the thing asked for.

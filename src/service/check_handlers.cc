@@ -1,8 +1,8 @@
 // The six single checks and GetEntitlementV2.
 #include <memory>
+#include <vector>
 
-#include "absl/container/inlined_vector.h"
-#include "google/protobuf/arena.h"
+#include "service/fast_request.h"
 #include "service/read_path.h"
 #include "service/validate.h"
 #include "stigg/sidecar/v1/sidecar.pb.h"
@@ -12,31 +12,24 @@ namespace {
 
 namespace v1 = stigg::sidecar::v1;
 
-/// A request taken apart. Points into the message, which lives in the arena.
-template <typename Message>
+/// A request taken apart. Points into the call's bytes, or into the message when it was
+/// needed.
+template <typename RequestMessage>
 struct CheckState {
-  explicit CheckState(const ServiceContext& context)
-      : fallbacks(context.fallbacks),
-        arena(FirstBlock()),
-        message(google::protobuf::Arena::CreateMessage<Message>(&arena)) {}
+  using Message = RequestMessage;
+
+  explicit CheckState(const ServiceContext& context) {
+    if (!context.fallbacks.entries().empty()) check.configured = &context.fallbacks;
+  }
   CheckState(const CheckState&) = delete;
   CheckState& operator=(const CheckState&) = delete;
 
-  google::protobuf::ArenaOptions FirstBlock() {
-    google::protobuf::ArenaOptions options;
-    options.initial_block = block;
-    options.initial_block_size = sizeof(block);
-    return options;
-  }
-
-  const FallbackTable& fallbacks;
-  alignas(8) char block[1024];
-  google::protobuf::Arena arena;
-  Message* const message;
   EntityKeyView key;
   Check check;
+  FastRequest fast;
+  std::optional<Message> message;
   std::optional<FallbackValue> per_call_fallback;
-  absl::InlinedVector<std::string_view, 8> requested_values;
+  std::vector<std::string_view> requested_values;
 };
 
 template <typename State>
@@ -64,7 +57,7 @@ absl::Status ReadRequestedUsage(State& state, const Options& options) {
 template <typename State, typename Options>
 void ReadRequestedValues(State& state, const Options& options) {
   for (const std::string& value : options.requested_values()) state.requested_values.push_back(value);
-  state.check.ask.requested_values = {state.requested_values.data(), state.requested_values.size()};
+  state.check.ask.requested_values = state.requested_values;
 }
 
 template <typename Fallback>
@@ -72,12 +65,13 @@ std::vector<std::string> EnumValues(const Fallback& fallback) {
   return {fallback.enum_values().begin(), fallback.enum_values().end()};
 }
 
-// What each RPC adds to customer and feature, and the shape of its response.
+// What each RPC adds to customer and feature, and the shapes of its request and response.
 
 struct BooleanRpc {
   using Message = v1::GetBooleanEntitlementRequest;
   static constexpr CheckForm kForm = CheckForm::kBoolean;
-  static constexpr CheckResponseShape kShape = kBooleanResponse;
+  static constexpr CheckRequestShape kRequest{};
+  static constexpr CheckResponseShape kResponse = kBooleanResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     const auto& options = state.message->options();
@@ -89,7 +83,8 @@ struct BooleanRpc {
 struct NumericRpc {
   using Message = v1::GetNumericEntitlementRequest;
   static constexpr CheckForm kForm = CheckForm::kNumeric;
-  static constexpr CheckResponseShape kShape = kNumericResponse;
+  static constexpr CheckRequestShape kRequest{};
+  static constexpr CheckResponseShape kResponse = kNumericResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     const auto& options = state.message->options();
@@ -106,7 +101,8 @@ struct NumericRpc {
 struct MeteredRpc {
   using Message = v1::GetMeteredEntitlementRequest;
   static constexpr CheckForm kForm = CheckForm::kMetered;
-  static constexpr CheckResponseShape kShape = kMeteredResponse;
+  static constexpr CheckRequestShape kRequest{.requested_usage = 1};
+  static constexpr CheckResponseShape kResponse = kMeteredResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     const auto& options = state.message->options();
@@ -125,7 +121,8 @@ struct MeteredRpc {
 struct EnumRpc {
   using Message = v1::GetEnumEntitlementRequest;
   static constexpr CheckForm kForm = CheckForm::kEnum;
-  static constexpr CheckResponseShape kShape = kEnumResponse;
+  static constexpr CheckRequestShape kRequest{.requested_values = 1};
+  static constexpr CheckResponseShape kResponse = kEnumResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     const auto& options = state.message->options();
@@ -158,7 +155,8 @@ absl::Status ReadGenericOptions(State& state) {
 struct GenericRpc {
   using Message = v1::GetEntitlementRequest;
   static constexpr CheckForm kForm = CheckForm::kGeneric;
-  static constexpr CheckResponseShape kShape = kGenericResponse;
+  static constexpr CheckRequestShape kRequest{.requested_usage = 2, .requested_values = 3};
+  static constexpr CheckResponseShape kResponse = kGenericResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     SIDECAR_RETURN_IF_ERROR(ReadFeatureId(state));
@@ -169,7 +167,13 @@ struct GenericRpc {
 struct V2Rpc {
   using Message = v1::GetEntitlementV2Request;
   static constexpr CheckForm kForm = CheckForm::kFeature;
-  static constexpr CheckResponseShape kShape = kGenericResponse;
+  static constexpr CheckRequestShape kRequest{.resource_id = 2,
+                                              .feature_id = 3,
+                                              .currency_id = 4,
+                                              .options = 5,
+                                              .requested_usage = 2,
+                                              .requested_values = 3};
+  static constexpr CheckResponseShape kResponse = kGenericResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {
     const bool feature = !state.message->feature_id().empty();
@@ -193,15 +197,15 @@ struct CheckReader {
   using State = CheckState<typename Rpc::Message>;
 
   static absl::Status Parse(std::string_view bytes, State& state) {
-    SIDECAR_RETURN_IF_ERROR(ParseRequest(bytes, *state.message));
-    SIDECAR_RETURN_IF_ERROR(ReadKey(state));
     state.check.form = Rpc::kForm;
-    SIDECAR_RETURN_IF_ERROR(Rpc::ReadOptions(state));
-    if (state.per_call_fallback.has_value()) {
-      state.check.fallback = &*state.per_call_fallback;
-    } else if (state.check.form != CheckForm::kCredit) {
-      state.check.fallback = state.fallbacks.Find(state.check.id);
+    if (ReadFastRequest(bytes, Rpc::kRequest, state.fast)) {
+      TakeFast(state);
+      return absl::OkStatus();
     }
+    SIDECAR_RETURN_IF_ERROR(ParseRequest(bytes, state.message.emplace()));
+    SIDECAR_RETURN_IF_ERROR(ReadKey(state));
+    SIDECAR_RETURN_IF_ERROR(Rpc::ReadOptions(state));
+    if (state.per_call_fallback.has_value()) state.check.per_call_fallback = &*state.per_call_fallback;
     return absl::OkStatus();
   }
 
@@ -226,6 +230,17 @@ struct CheckReader {
   }
 
  private:
+  static void TakeFast(State& state) {
+    const FastRequest& fast = state.fast;
+    const bool credit = !fast.currency_id.empty();
+    state.key = {fast.customer_id, fast.resource_id};
+    if (credit) state.check.form = CheckForm::kCredit;
+    state.check.id = credit ? fast.currency_id : fast.feature_id;
+    state.check.ask = {.requested_usage = fast.requested_usage,
+                       .requested_values = {fast.requested_values.data(), fast.requested_values.size()}};
+    state.check.requested_usage_given = fast.requested_usage_given;
+  }
+
   /// The thing asked for, if the record has it.
   class Found {
    public:
@@ -261,7 +276,7 @@ struct CheckReader {
 
   static void Emit(const AnswerEncoder& encoder, const State& state, const CheckAnswer& answer, ReverseWriter& out) {
     const size_t mark = out.Mark();
-    encoder.WriteCheck(answer, state.check, Rpc::kShape, out);
+    encoder.WriteCheck(answer, state.check, Rpc::kResponse, out);
     // GetEntitlementV2Response wraps what the others spell out.
     if (Rpc::kForm == CheckForm::kFeature) out.CloseMessage(1, mark);
   }

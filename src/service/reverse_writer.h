@@ -65,17 +65,37 @@ class ReverseWriter {
 
  private:
   static constexpr size_t kFirstBytes = 4096;
+  static constexpr size_t kVarintMax = 10;
   enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLengthDelimited = 2 };
 
   void Tag(uint32_t field, WireType type) { Varint(field << 3 | type); }
 
   void Varint(uint64_t value) {
-    Reserve(10);
+    Reserve(kVarintMax);
     if (value < 0x80) {
       buffer_[--at_] = static_cast<char>(value);
-      return;
+    } else if (value < uint64_t{1} << 56) {
+      ShortVarint(value);
+    } else {
+      LongVarint(value);
     }
-    char bytes[10];
+  }
+
+  /// Up to eight bytes at once: groups of seven bits are spread to bytes by halves, and the
+  /// word is stored so that it ends where the written bytes begin.
+  void ShortVarint(uint64_t value) {
+    const int size = (std::bit_width(value) + 6) / 7;
+    uint64_t word = (value & 0x00FFFFFFF0000000) << 4 | (value & 0x000000000FFFFFFF);
+    word = (word & 0x0FFFC0000FFFC000) << 2 | (word & 0x00003FFF00003FFF);
+    word = (word & 0x3F803F803F803F80) << 1 | (word & 0x007F007F007F007F);
+    word |= 0x8080808080808080 >> (8 * (9 - size));  // all but the last byte go on
+    word <<= 8 * (8 - size);
+    std::memcpy(buffer_.data() + at_ - sizeof(word), &word, sizeof(word));
+    at_ -= static_cast<size_t>(size);
+  }
+
+  void LongVarint(uint64_t value) {
+    char bytes[kVarintMax];
     size_t size = 0;
     for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
     bytes[size++] = static_cast<char>(value);

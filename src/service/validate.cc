@@ -1,6 +1,7 @@
 #include "service/validate.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -45,7 +46,25 @@ std::string FindInvalidUtf8(CodedInputStream& in, const Descriptor& type, const 
 
 }  // namespace
 
+bool IsPrintableAscii(std::string_view text) {
+  // Eight bytes at a time: the high bit of each byte of `odd` tells that it is below the
+  // space, above 0x7E, or not ASCII. A borrow may only set one too many, never hide one.
+  constexpr uint64_t kHigh = 0x8080808080808080;
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const auto odd = [](uint64_t word) { return (word | (word - 0x20 * kOnes) | (word + kOnes)) & kHigh; };
+  uint64_t seen = 0;
+  for (; text.size() >= sizeof(uint64_t); text.remove_prefix(sizeof(uint64_t))) {
+    uint64_t word;
+    std::memcpy(&word, text.data(), sizeof(word));
+    seen |= odd(word);
+  }
+  uint64_t rest = 0x20 * kOnes;
+  std::memcpy(&rest, text.data(), text.size());
+  return (seen | odd(rest)) == 0;
+}
+
 absl::Status CheckOptionalId(std::string_view field, std::string_view value) {
+  if (value.size() <= kIdBytesMax && IsPrintableAscii(value)) return absl::OkStatus();
   if (value.size() > kIdBytesMax) {
     return Invalid(field, StrCat(value.size(), " bytes; at most ", kIdBytesMax, " are accepted"));
   }

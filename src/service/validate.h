@@ -14,6 +14,10 @@ namespace sidecar {
 inline constexpr size_t kIdBytesMax = 1024;
 inline constexpr int kDimensionsMax = 100;
 
+/// Whether every byte is printable ASCII, the space included: such text is UTF-8 and has no
+/// control characters.
+bool IsPrintableAscii(std::string_view text);
+
 /// Present, at most 1 KiB, no control characters.
 absl::Status CheckId(std::string_view field, std::string_view value);
 /// The same, but may be empty.

@@ -19,11 +19,11 @@ class Deciding : public ::testing::Test {
  protected:
   CheckAnswer Decide(CheckForm form, const FeatureEntitlement& entitlement, const FallbackValue* fallback = nullptr) {
     view_ = ViewOf(entitlement);
-    return sidecar::Decide({.form = form, .id = "f", .fallback = fallback}, {.feature = &view_}, kNow);
+    return sidecar::Decide({.form = form, .id = "f", .per_call_fallback = fallback}, {.feature = &view_}, kNow);
   }
 
   static CheckAnswer DecideMissing(CheckForm form, Facts facts, const FallbackValue* fallback = nullptr) {
-    return sidecar::Decide({.form = form, .id = "f", .fallback = fallback}, facts, kNow);
+    return sidecar::Decide({.form = form, .id = "f", .per_call_fallback = fallback}, facts, kNow);
   }
 
   FeatureView view_;
@@ -124,18 +124,30 @@ TEST(AnswerFromFallbackTest, DeniesByDefaultWithReasonUnknown) {
   EXPECT_EQ(answer.requested_usage, 1);
 }
 
+TEST(AnswerFromFallbackTest, ThePerCallFallbackWinsOverTheConfiguredOneAndCreditsHaveNone) {
+  const FallbackValue deny{.has_access = false};
+  FallbackTable configured;
+  configured.Add("f", {.has_access = true});
+  EXPECT_TRUE(AnswerFromFallback({.form = CheckForm::kBoolean, .id = "f", .configured = &configured}).has_access);
+  EXPECT_FALSE(AnswerFromFallback({.form = CheckForm::kBoolean, .id = "g", .configured = &configured}).has_access);
+  EXPECT_FALSE(AnswerFromFallback(
+                   {.form = CheckForm::kBoolean, .id = "f", .per_call_fallback = &deny, .configured = &configured})
+                   .has_access);
+  EXPECT_FALSE(AnswerFromFallback({.form = CheckForm::kCredit, .id = "f", .configured = &configured}).has_access);
+}
+
 TEST(AnswerFromFallbackTest, KeepsReasonUnknownWhenItGrants) {
   const FallbackValue grant{.has_access = true};
-  const CheckAnswer answer = AnswerFromFallback({.form = CheckForm::kBoolean, .id = "f", .fallback = &grant});
+  const CheckAnswer answer = AnswerFromFallback({.form = CheckForm::kBoolean, .id = "f", .per_call_fallback = &grant});
   EXPECT_TRUE(answer.has_access);
   EXPECT_EQ(answer.reason, DeniedReason::kUnknown);
 }
 
 TEST(AnswerFromFallbackTest, AGrantingV2FallbackHasNoReason) {
   const FallbackValue grant{.has_access = true};
-  EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kFeature, .id = "f", .fallback = &grant}).reason,
+  EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kFeature, .id = "f", .per_call_fallback = &grant}).reason,
             DeniedReason::kNone);
-  EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kCredit, .id = "c", .fallback = &grant}).reason,
+  EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kCredit, .id = "c", .per_call_fallback = &grant}).reason,
             DeniedReason::kNone);
 }
 
@@ -160,8 +172,8 @@ TEST(AnswerFromFallbackTest, UntypedFallbacksTakeTheKindOfTheirMembers) {
       {{.value = 5, .usage_limit = 6, .enum_values = std::vector<std::string>{}}, EntitlementKind::kEnum},
   };
   for (const auto& row : rows) {
-    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kGeneric, .fallback = &row.value}).kind, row.kind);
-    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kNumeric, .fallback = &row.value}).kind,
+    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kGeneric, .per_call_fallback = &row.value}).kind, row.kind);
+    EXPECT_EQ(AnswerFromFallback({.form = CheckForm::kNumeric, .per_call_fallback = &row.value}).kind,
               EntitlementKind::kNumeric);
   }
 }

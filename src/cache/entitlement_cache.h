@@ -48,7 +48,9 @@ class EntitlementCache {
 
   /// The record with this key, or nullptr; marks it as used. The pointer is valid while the
   /// caller's Guard on epochs() lives.
-  const Record* Find(EntityKeyView key) const;
+  const Record* Find(EntityKeyView key) const { return Find(key, ""); }
+  /// The same, when one feature will be looked for in it.
+  const Record* Find(EntityKeyView key, std::string_view feature_id) const;
 
   /// What Update left behind.
   struct Outcome {

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "cache/record_layout.h"
+#include "cache/row_hint.h"
 #include "cache/key_hash.h"
 
 namespace sidecar {
@@ -18,11 +19,10 @@ using layout::UnpackTime;
 
 namespace {
 
+/// A row in place: its struct is packed, so any address will do.
 template <typename Row>
-Row Load(const char* at) {
-  Row row;
-  std::memcpy(&row, at, sizeof(Row));
-  return row;
+const Row& At(const char* at) {
+  return *reinterpret_cast<const Row*>(at);
 }
 
 uint32_t SideOffset(const FeatureRow& row) {
@@ -55,18 +55,6 @@ Side ReadSide(SideReader reader, AddEnumValue add_enum_value) {
 
 }  // namespace
 
-const char* Record::feature_row(size_t index) const { return block() + rows_offset_ + index * sizeof(FeatureRow); }
-
-const char* Record::credit_row(size_t index) const {
-  return block() + rows_offset_ + feature_count_ * sizeof(FeatureRow) + index * sizeof(CreditRow);
-}
-
-EntityKeyView Record::key() const {
-  return {std::string_view(key_bytes(), customer_len_), std::string_view(key_bytes() + customer_len_, resource_len_)};
-}
-
-bool Record::KeyEquals(EntityKeyView other) const { return key() == other; }
-
 std::optional<WallTime> Record::updated_at() const {
   if (updated_at_ms_ == INT64_MIN) return std::nullopt;
   return WallTimeFromEpochMs(updated_at_ms_);
@@ -93,15 +81,18 @@ int Record::FindFeature(std::string_view id) const {
     at = static_cast<const uint8_t*>(std::memchr(at, tag, end - at));
     if (at == nullptr) return -1;
     const auto index = static_cast<size_t>(at - begin);
-    const auto row = Load<layout::Packed48>(feature_row(index));  // the definition comes first
-    if (UnpackPointer<SharedFeature>(row)->value.id == id) return static_cast<int>(index);
+    const auto& row = At<layout::Packed48>(feature_row(index));  // the definition comes first
+    if (UnpackPointer<SharedFeature>(row)->value.id == id) {
+      RowHints::Note(tag, index);
+      return static_cast<int>(index);
+    }
   }
   return -1;
 }
 
 int Record::FindCredit(std::string_view id) const {
   for (size_t i = 0; i < credit_count_; ++i) {
-    if (UnpackPointer<SharedCurrency>(Load<layout::Packed48>(credit_row(i)))->value.id == id) {
+    if (UnpackPointer<SharedCurrency>(At<layout::Packed48>(credit_row(i)))->value.id == id) {
       return static_cast<int>(i);
     }
   }
@@ -109,7 +100,7 @@ int Record::FindCredit(std::string_view id) const {
 }
 
 void Record::ReadFeature(size_t index, FeatureView& out) const {
-  const auto row = Load<FeatureRow>(feature_row(index));
+  const auto& row = At<FeatureRow>(feature_row(index));
   const auto* definition = UnpackPointer<SharedFeature>(row.definition);
   out.id = definition->value.id;
   out.type = definition->value.type;
@@ -140,7 +131,7 @@ void Record::ReadFeature(size_t index, FeatureView& out) const {
 }
 
 void Record::ReadCredit(size_t index, CreditView& out) const {
-  const auto row = Load<CreditRow>(credit_row(index));
+  const auto& row = At<CreditRow>(credit_row(index));
   const auto* definition = UnpackPointer<SharedCurrency>(row.definition);
   out = {.id = definition->value.id,
          .encoded_definition = definition->encoded,
@@ -157,12 +148,12 @@ bool Record::AnyExpired(WallTime now) const {
     return until.has_value() && *until <= now && *until > fetched_at_wall_;
   };
   for (size_t i = 0; i < feature_count_; ++i) {
-    const auto row = Load<FeatureRow>(feature_row(i));
+    const auto& row = At<FeatureRow>(feature_row(i));
     if (!(row.flags & layout::kHasSide)) continue;
     if (expired(ReadSide(SideReader(side(SideOffset(row))), [](std::string_view) {}).valid_until)) return true;
   }
   for (size_t i = 0; i < credit_count_; ++i) {
-    if (expired(UnpackTime(Load<CreditRow>(credit_row(i)).valid_until))) return true;
+    if (expired(UnpackTime(At<CreditRow>(credit_row(i)).valid_until))) return true;
   }
   return false;
 }
@@ -171,7 +162,7 @@ CustomerEntitlements Record::ToValue() const {
   CustomerEntitlements value{.denied_reason = denied_reason_, .updated_at = updated_at()};
   value.features.reserve(feature_count_);
   for (size_t i = 0; i < feature_count_; ++i) {
-    const auto row = Load<FeatureRow>(feature_row(i));
+    const auto& row = At<FeatureRow>(feature_row(i));
     FeatureView view;
     ReadFeature(i, view);
     FeatureEntitlement& feature = value.features.emplace_back();
@@ -194,7 +185,7 @@ CustomerEntitlements Record::ToValue() const {
   }
   value.credits.reserve(credit_count_);
   for (size_t i = 0; i < credit_count_; ++i) {
-    const auto row = Load<CreditRow>(credit_row(i));
+    const auto& row = At<CreditRow>(credit_row(i));
     value.credits.push_back({.currency = UnpackPointer<SharedCurrency>(row.definition)->value,
                              .denied_reason = static_cast<DeniedReason>(row.denied_reason),
                              .usage_limit = row.usage_limit,
@@ -217,18 +208,19 @@ void Record::TakeRefreshState(const Record& from) {
 
 size_t Record::allocated_bytes() const {
   constexpr size_t kMallocHeaderBytes = 8;
-  return malloc_usable_size(const_cast<Record*>(this)) + kMallocHeaderBytes;
+  return malloc_usable_size(const_cast<char*>(block())) + kMallocHeaderBytes;
 }
 
 void RecordDeleter::operator()(Record* record) const {
   for (size_t i = 0; i < record->feature_count_; ++i) {
-    definitions->features.Release(UnpackPointer<SharedFeature>(Load<layout::Packed48>(record->feature_row(i))));
+    definitions->features.Release(UnpackPointer<SharedFeature>(At<layout::Packed48>(record->feature_row(i))));
   }
   for (size_t i = 0; i < record->credit_count_; ++i) {
-    definitions->currencies.Release(UnpackPointer<SharedCurrency>(Load<layout::Packed48>(record->credit_row(i))));
+    definitions->currencies.Release(UnpackPointer<SharedCurrency>(At<layout::Packed48>(record->credit_row(i))));
   }
+  char* const block = const_cast<char*>(record->block());
   record->~Record();
-  std::free(record);
+  std::free(block);
 }
 
 }  // namespace sidecar

@@ -43,7 +43,8 @@ struct RecordStamp {
 /// new record. Only the few refresh atomics are written while the record is shared.
 ///
 /// Memory: header, key, one byte of tag and 52 bytes a feature, 44 a credit, and a side area
-/// for rare members (enum values, credit rates, validUntil). Definitions are shared.
+/// for rare members (enum values, credit rates, validUntil). Definitions are shared. Rows
+/// lie before the header, so that the place of a row follows from the record's address alone.
 ///
 /// Thread-safe to read. Owned by a RecordPtr, then by the cache, which frees it when no
 /// reader's epoch can see it any more.
@@ -54,14 +55,21 @@ class Record {
   static RecordPtr Build(EntityKeyView key, const CustomerEntitlements& entitlements, const RecordStamp& stamp,
                          Definitions& definitions);
 
-  /// Starts loading header, key and tags at once: one wait for memory instead of three.
-  void Prefetch() const {
+  /// Starts loading header, key, tags and the row that the feature probably has: one wait
+  /// for memory instead of four. Never faults, whatever the index. Always inlined: GCC takes a
+  /// function that only prefetches for one without effect and drops the call.
+  [[gnu::always_inline]] void Prefetch(size_t row_index) const {
     constexpr size_t kCacheLine = 64;
-    for (size_t line = 0; line < 3; ++line) __builtin_prefetch(block() + line * kCacheLine);
+    for (size_t line = 0; line < 3; ++line) __builtin_prefetch(after_header() - sizeof(Record) + line * kCacheLine);
+    __builtin_prefetch(feature_row(row_index));
+    __builtin_prefetch(feature_row(row_index) + kFeatureRowBytes - 1);
   }
 
-  EntityKeyView key() const;
-  bool KeyEquals(EntityKeyView key) const;
+  EntityKeyView key() const {
+    return {std::string_view(key_bytes(), customer_len_),
+            std::string_view(key_bytes() + customer_len_, resource_len_)};
+  }
+  bool KeyEquals(const EntityKeyView& other) const { return key() == other; }
 
   DeniedReason denied_reason() const { return denied_reason_; }
   std::optional<WallTime> updated_at() const;
@@ -119,20 +127,30 @@ class Record {
 
   Record() = default;
 
-  const char* block() const { return reinterpret_cast<const char*>(this); }
-  const char* key_bytes() const { return block() + sizeof(Record); }
+  static constexpr size_t kFeatureRowBytes = 52;
+  static constexpr size_t kCreditRowBytes = 44;
+
+  /// Bytes of all rows, rounded up so that the header behind them is aligned.
+  static size_t RowBytes(size_t features, size_t credits) {
+    return (features * kFeatureRowBytes + credits * kCreditRowBytes + alignof(Record) - 1) & ~(alignof(Record) - 1);
+  }
+
+  const char* after_header() const { return reinterpret_cast<const char*>(this) + sizeof(Record); }
+  const char* before_header() const { return reinterpret_cast<const char*>(this); }
+  const char* block() const { return before_header() - RowBytes(feature_count_, credit_count_); }
+  const char* key_bytes() const { return after_header(); }
   const uint8_t* tags() const { return reinterpret_cast<const uint8_t*>(key_bytes() + customer_len_ + resource_len_); }
-  const char* feature_row(size_t index) const;
-  const char* credit_row(size_t index) const;
-  const char* side(uint32_t offset) const { return block() + side_offset_ + offset; }
+  const char* feature_row(size_t index) const { return before_header() - (index + 1) * kFeatureRowBytes; }
+  const char* credit_row(size_t index) const {
+    return before_header() - feature_count_ * kFeatureRowBytes - (index + 1) * kCreditRowBytes;
+  }
+  const char* side(uint32_t offset) const { return reinterpret_cast<const char*>(tags()) + feature_count_ + offset; }
 
   MonoTime fetched_at_;
   WallTime fetched_at_wall_;
   MonoTime suspect_at_;
   MonoTime changed_at_ = MonoTime::min();  // min: never
   int64_t updated_at_ms_ = 0;
-  uint32_t rows_offset_ = 0;
-  uint32_t side_offset_ = 0;
   uint16_t customer_len_ = 0;
   uint16_t resource_len_ = 0;
   uint16_t feature_count_ = 0;

@@ -21,10 +21,13 @@ struct Packed48 {
     std::memcpy(packed.bytes, &value, 6);  // little-endian: the low six bytes
     return packed;
   }
+  // In two loads: six bytes stored and then read as eight would stall the processor.
   uint64_t Get() const {
-    uint64_t value = 0;
-    std::memcpy(&value, bytes, 6);
-    return value;
+    uint32_t low;
+    uint16_t high;
+    std::memcpy(&low, bytes, sizeof(low));
+    std::memcpy(&high, bytes + sizeof(low), sizeof(high));
+    return low | uint64_t{high} << 32;
   }
 };
 

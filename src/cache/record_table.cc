@@ -6,14 +6,14 @@ RecordTable::RecordTable(size_t capacity) : mask_(capacity - 1), slots_(new std:
   for (size_t i = 0; i < capacity; ++i) slots_[i].store(kEmpty, std::memory_order_relaxed);
 }
 
-Record* RecordTable::Find(EntityKeyView key, uint64_t hash) const {
+Record* RecordTable::Find(EntityKeyView key, uint64_t hash, size_t row_hint) const {
   for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
     const uint64_t slot = slots_[i].load(std::memory_order_acquire);
     if (slot == kEmpty) return nullptr;
     if ((slot ^ hash) & ~kAddressMask) continue;
     Record* const record = Address(slot);
     if (record == nullptr) continue;
-    record->Prefetch();
+    record->Prefetch(row_hint);
     if (record->KeyEquals(key)) return record;
   }
 }

@@ -21,8 +21,9 @@ class RecordTable {
   /// `capacity` is a power of two, at least 2.
   explicit RecordTable(size_t capacity);
 
-  /// The record with this key, or nullptr. `hash` is HashKey(key).
-  Record* Find(EntityKeyView key, uint64_t hash) const;
+  /// The record with this key, or nullptr. `hash` is HashKey(key). Row `row_hint` of it is
+  /// loaded on the way.
+  Record* Find(EntityKeyView key, uint64_t hash, size_t row_hint = 0) const;
 
   /// Room for one more record must exist: !Full(). The key must not be present.
   void Insert(Record* record, uint64_t hash);

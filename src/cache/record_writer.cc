@@ -40,6 +40,7 @@ class RecordWriter {
  private:
   static constexpr size_t kTextMax = 0xFFFF;
   static constexpr size_t kCountMax = 0xFFFE;  // 0xFFFF marks "no credit"
+  static_assert(sizeof(FeatureRow) == Record::kFeatureRowBytes && sizeof(CreditRow) == Record::kCreditRowBytes);
 
   template <typename T, typename IdOf>
   static void Deduplicate(const std::vector<T>& in, std::vector<const T*>& out, IdOf id_of) {
@@ -134,20 +135,17 @@ class RecordWriter {
   }
 
   RecordPtr Assemble(const RecordStamp& stamp, Definitions& definitions) const {
-    const size_t tags_at = sizeof(Record) + key_.customer_id.size() + key_.resource_id.size();
-    const size_t rows_at = tags_at + features_.size();
-    const size_t side_at = rows_at + features_.size() * sizeof(FeatureRow) + credits_.size() * sizeof(CreditRow);
-    char* const block = static_cast<char*>(std::malloc(side_at + side_.size()));
+    const size_t row_bytes = Record::RowBytes(features_.size(), credits_.size());
+    const size_t behind = key_.customer_id.size() + key_.resource_id.size() + features_.size() + side_.size();
+    char* const block = static_cast<char*>(std::malloc(row_bytes + sizeof(Record) + behind));
     if (block == nullptr) throw std::bad_alloc();
 
-    auto* const record = new (block) Record;
+    auto* const record = new (block + row_bytes) Record;
     record->fetched_at_ = stamp.fetched_at;
     record->fetched_at_wall_ = stamp.fetched_at_wall;
     record->suspect_at_ = stamp.suspect_at;
     record->changed_at_ = stamp.changed_at.value_or(MonoTime::min());
     record->updated_at_ms_ = in_.updated_at.has_value() ? ToEpochMs(*in_.updated_at) : INT64_MIN;
-    record->rows_offset_ = static_cast<uint32_t>(rows_at);
-    record->side_offset_ = static_cast<uint32_t>(side_at);
     record->customer_len_ = static_cast<uint16_t>(key_.customer_id.size());
     record->resource_len_ = static_cast<uint16_t>(key_.resource_id.size());
     record->feature_count_ = static_cast<uint16_t>(features_.size());
@@ -155,7 +153,15 @@ class RecordWriter {
     record->denied_reason_ = in_.denied_reason;
     record->origin_ = stamp.origin;
 
-    char* at = block + sizeof(Record);
+    for (size_t i = 0; i < features_.size(); ++i) {
+      const FeatureRow row = MakeRow(*features_[i], side_offsets_[i], definitions);
+      std::memcpy(const_cast<char*>(record->feature_row(i)), &row, sizeof(row));
+    }
+    for (size_t i = 0; i < credits_.size(); ++i) {
+      const CreditRow row = MakeRow(*credits_[i], definitions);
+      std::memcpy(const_cast<char*>(record->credit_row(i)), &row, sizeof(row));
+    }
+    char* at = const_cast<char*>(record->after_header());
     const auto append = [&at](const void* data, size_t size) {
       if (size > 0) std::memcpy(at, data, size);
       at += size;
@@ -165,14 +171,6 @@ class RecordWriter {
     for (const FeatureEntitlement* feature : features_) {
       const uint8_t tag = RecordTag(feature->feature.id);
       append(&tag, 1);
-    }
-    for (size_t i = 0; i < features_.size(); ++i) {
-      const FeatureRow row = MakeRow(*features_[i], side_offsets_[i], definitions);
-      append(&row, sizeof(row));
-    }
-    for (const CreditEntitlement* credit : credits_) {
-      const CreditRow row = MakeRow(*credit, definitions);
-      append(&row, sizeof(row));
     }
     append(side_.data(), side_.size());
     return RecordPtr(record, RecordDeleter{&definitions});

@@ -210,6 +210,7 @@ struct CheckReader {
   }
 
   static EntityKeyView Key(const State& state) { return state.key; }
+  static std::string_view FeatureId(const State& state) { return state.check.id; }
 
   static bool Expired(const State& state, const Record& record, WallTime now) {
     const Found found(state, record);

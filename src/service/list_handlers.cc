@@ -61,6 +61,7 @@ struct ListReader {
   }
 
   static EntityKeyView Key(const State& state) { return state.key; }
+  static std::string_view FeatureId(const State&) { return {}; }
 
   static bool Expired(const State&, const Record& record, WallTime now) { return record.AnyExpired(now); }
 

@@ -30,10 +30,11 @@ struct MemoryLook {
 };
 
 /// Looks a record up. `expired(record)`: the data itself says that the part asked for is
-/// over. The caller holds an epoch guard.
+/// over. `feature_id`: the one feature asked for, or empty. The caller holds an epoch guard.
 template <typename Expired>
-MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, MonoTime now, Expired expired) {
-  const Record* const record = context.cache.Find(key);
+MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::string_view feature_id, MonoTime now,
+                        Expired expired) {
+  const Record* const record = context.cache.Find(key, feature_id);
   if (record == nullptr) {
     context.metrics.cache_misses.Add();
     return {};
@@ -64,6 +65,7 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record
 /// Runs a read. `Reader` is a class of static functions:
 ///   absl::Status Parse(bytes, state)           reads and checks the request
 ///   EntityKeyView Key(state)
+///   std::string_view FeatureId(state)          the one feature asked for, or empty
 ///   bool Expired(state, record, now)
 ///   bool Write(context, encoder, state, record or nullptr, now, out)
 ///                                              writes the response; false: it was a fallback
@@ -86,7 +88,7 @@ class ReadHandler {
     {
       const EpochDomain::Guard guard(context_.cache.epochs());
       const WallTime wall_now = context_.clock.WallNow();
-      look = LookInMemory(context_, key, now,
+      look = LookInMemory(context_, key, Reader::FeatureId(state), now,
                           [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
       if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, look.record, /*fetched=*/false, now);
     }

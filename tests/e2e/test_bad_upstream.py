@@ -39,7 +39,9 @@ COUNTERS = ("sidecar_upstream_malformed_responses_total", "sidecar_network_reque
 
 def state(entitlements: str, reason: str = "null") -> bytes:
     """A V2 Edge body around `entitlements`, a JSON text."""
-    return f'{{"data":{{"entitlementsState":{{"accessDeniedReason":{reason},"entitlementsV2":{entitlements}}}}}}}'.encode()
+    return (
+        f'{{"data":{{"entitlementsState":{{"accessDeniedReason":{reason},"entitlementsV2":{entitlements}}}}}}}'.encode()
+    )
 
 
 def element(**members: str) -> bytes:

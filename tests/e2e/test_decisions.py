@@ -228,30 +228,34 @@ METERED = [
     ),
 ]
 
-PERIODS = [
-    Row(
-        f"resets each {reset.lower()}",
-        lambda scope, reset=reset: scope.metered("f", limit=5, usage=3, reset=reset, anchor=ANCHOR, period=FUTURE),
-        expected.metered("f", limit=5, usage=3, reset=reset, anchor=ANCHOR, period=FUTURE),
-    )
-    for reset in RESET_PERIODS
-] + [
-    Row(
-        f"its {reset.lower()} is over",
-        lambda scope, reset=reset: scope.metered("f", limit=5, usage=5, reset=reset, anchor=ANCHOR, period=PAST),
-        expected.metered("f", limit=5, reset=reset, anchor=ANCHOR, period=period_containing(ANCHOR, reset, NOW)),
-        requested_usage=5,
-    )
-    for reset in ("WEEK", "MONTH", "YEAR")
-] + [
-    Row(
-        "its period is over and no other is known",
-        lambda scope: scope.metered("f", limit=5, usage=7, period=PAST),
-        expected.metered("f", limit=5),
-        requested_usage=5.5,
-        denied=EXCEEDING,
-    ),
-]
+PERIODS = (
+    [
+        Row(
+            f"resets each {reset.lower()}",
+            lambda scope, reset=reset: scope.metered("f", limit=5, usage=3, reset=reset, anchor=ANCHOR, period=FUTURE),
+            expected.metered("f", limit=5, usage=3, reset=reset, anchor=ANCHOR, period=FUTURE),
+        )
+        for reset in RESET_PERIODS
+    ]
+    + [
+        Row(
+            f"its {reset.lower()} is over",
+            lambda scope, reset=reset: scope.metered("f", limit=5, usage=5, reset=reset, anchor=ANCHOR, period=PAST),
+            expected.metered("f", limit=5, reset=reset, anchor=ANCHOR, period=period_containing(ANCHOR, reset, NOW)),
+            requested_usage=5,
+        )
+        for reset in ("WEEK", "MONTH", "YEAR")
+    ]
+    + [
+        Row(
+            "its period is over and no other is known",
+            lambda scope: scope.metered("f", limit=5, usage=7, period=PAST),
+            expected.metered("f", limit=5),
+            requested_usage=5.5,
+            denied=EXCEEDING,
+        ),
+    ]
+)
 
 ENUMS = [
     Row("enum", lambda scope: scope.enum("f", ["eu", "us"]), expected.enum("f", ["eu", "us"])),
@@ -435,7 +439,11 @@ def test_a_period_that_ends_while_cached_rolls_over_in_memory(v2: Client, shared
     assert v2.metered("rolling", "f").entitlement.current_usage == 5
     eventually(lambda: v2.metered("rolling", "f", requested_usage=5).has_access)
     assert datetime.now(UTC) > end
-    for answer in (v2.generic("rolling", "f"), v2.state("rolling").entitlements[0], v2.entitlements("rolling").entitlements[0]):
+    for answer in (
+        v2.generic("rolling", "f"),
+        v2.state("rolling").entitlements[0],
+        v2.entitlements("rolling").entitlements[0],
+    ):
         assert answer.metered.current_usage == 0
     assert sum(request.customer_id == "rolling" for request in shared_upstream.recorder.requests()) == 1
 

@@ -51,9 +51,7 @@ Ask = Callable[[Client, str | None], Any]
         ),
         pytest.param(
             lambda client, resource: client.boolean(CUSTOMER, "feature-03-custom-domain", resource=resource),
-            pb.GetBooleanEntitlementResponse(
-                has_access=True, entitlement=expected.boolean("feature-03-custom-domain")
-            ),
+            pb.GetBooleanEntitlementResponse(has_access=True, entitlement=expected.boolean("feature-03-custom-domain")),
             id="custom domain",
         ),
         pytest.param(
@@ -161,7 +159,8 @@ def test_the_first_check_is_a_miss_and_the_second_a_hit(daemon: Daemons) -> None
     second = client.traced.metered(CUSTOMER, "feature-01-templates")
     assert (first.source, first.age_ms) == ("upstream", 0)
     assert second.source == "memory"
-    assert second.age_ms is not None and second.age_ms >= 0
+    assert second.age_ms is not None
+    assert second.age_ms >= 0
     assert first.message == second.message
 
 

@@ -205,7 +205,9 @@ class TestFaults:
         assert self.control(served, "POST", fault).status == 200
         assert served.client.boolean("c", "flag").is_fallback
         assert self.control(served, "DELETE").status == 200
-        assert eventually(lambda: served.client.boolean("c", "flag"), until=lambda each: not each.is_fallback).has_access
+        assert eventually(
+            lambda: served.client.boolean("c", "flag"), until=lambda each: not each.is_fallback
+        ).has_access
 
     def test_a_fault_may_end_by_itself(self, served: Daemon) -> None:
         self.control(served, "POST", {"fault": "status", "status": 403, "times": 2})

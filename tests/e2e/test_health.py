@@ -1,4 +1,4 @@
-"""grpc.health.v1, as its clients know it; what becomes of it in the drain is in test_lifecycle.py too."""
+"""grpc.health.v1, as its clients know it."""
 
 import signal
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 import pytest
 
+from harness.client import Client
 from harness.contract import SERVICE, health_pb2, health_pb2_grpc
 from harness.daemon import Daemon, Daemons
 from harness.failures import refusal
-from harness.waiting import PATIENCE_SECONDS
+from harness.waiting import PATIENCE_SECONDS, timed
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -58,24 +59,63 @@ def test_watch_of_an_unknown_service_says_so_and_goes_on(stub: Any) -> None:
     stream.cancel()
 
 
-def test_watch_says_not_serving_when_the_daemon_drains(daemon: Daemons) -> None:
-    draining = daemon(OFFLINE=1, DRAIN_SETTLE_MS=500)
-    stream: Iterator[Any] = watch(health_pb2_grpc.HealthStub(draining.client.channel), "")
-    assert next(stream).status == SERVING
-    draining.process.signal(signal.SIGTERM)
-    assert next(stream).status == NOT_SERVING
-    assert draining.process.wait() == 0
+class TestDrain:
+    """SIGTERM: clients are to see NOT_SERVING and move away (design section 13)."""
 
+    @staticmethod
+    def watched(daemon: Daemon) -> tuple[Any, Iterator[Any]]:
+        stub = health_pb2_grpc.HealthStub(daemon.client.channel)
+        stream: Any = watch(stub, "")
+        assert next(stream).status == SERVING
+        return stub, stream
 
-def test_check_says_not_serving_while_the_daemon_drains(daemon: Daemons) -> None:
-    draining = daemon(OFFLINE=1, DRAIN_SETTLE_MS=1000)
-    stub = health_pb2_grpc.HealthStub(draining.client.channel)
-    stream: Iterator[Any] = watch(stub, "")
-    next(stream)
-    draining.process.signal(signal.SIGTERM)
-    next(stream)
-    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == NOT_SERVING
-    assert draining.process.wait() == 0
+    def test_watch_says_not_serving(self, daemon: Daemons) -> None:
+        draining = daemon(OFFLINE=1, DRAIN_SETTLE_MS=500)
+        _, stream = self.watched(draining)
+        draining.process.signal(signal.SIGTERM)
+        assert next(stream).status == NOT_SERVING
+        stream.cancel()
+        assert draining.process.wait() == 0
+
+    def test_check_says_not_serving(self, daemon: Daemons) -> None:
+        draining = daemon(OFFLINE=1, DRAIN_SETTLE_MS=1000)
+        stub, stream = self.watched(draining)
+        draining.process.signal(signal.SIGTERM)
+        next(stream)
+        assert stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status == NOT_SERVING
+        stream.cancel()
+        assert draining.process.wait() == 0
+
+    @pytest.mark.xfail(reason="daemon: an open Watch stream keeps the drain waiting until DRAIN_TIMEOUT_MS")
+    def test_watchers_do_not_hold_up_the_end(self, daemon: Daemons) -> None:
+        """A watcher never leaves by itself: it is no call to wait for."""
+        draining = daemon(OFFLINE=1, DRAIN_TIMEOUT_MS=8000)
+        watching = self.watched(draining)
+        draining.process.signal(signal.SIGTERM)
+        _, seconds = timed(draining.process.wait)
+        assert seconds < 4
+        del watching
+
+    @pytest.mark.xfail(
+        reason="daemon: may abort in gRPC when a Watch stream is open at DRAIN_TIMEOUT_MS (a race)", strict=False
+    )
+    def test_watchers_that_stay_to_the_last_do_no_harm(self, daemon: Daemons) -> None:
+        for _ in range(8):
+            draining = daemon(OFFLINE=1, DRAIN_TIMEOUT_MS=300)
+            watching = [self.watched(draining) for _ in range(100)]
+            draining.process.signal(signal.SIGTERM)
+            assert draining.process.wait() == 0
+            del watching
+
+    @pytest.mark.xfail(reason="daemon: may abort in gRPC when Watch streams end while it does (a race)", strict=False)
+    def test_watchers_that_leave_in_the_last_moment_do_no_harm(self, daemon: Daemons) -> None:
+        for _ in range(5):
+            draining = daemon(OFFLINE=1)
+            watching = [self.watched(draining)[1] for _ in range(500)]
+            for stream in watching:
+                stream.cancel()
+            draining.process.signal(signal.SIGTERM)
+            assert draining.process.wait() == 0
 
 
 def test_watchers_that_leave_are_forgotten(offline: Daemon, stub: Any) -> None:
@@ -87,13 +127,12 @@ def test_watchers_that_leave_are_forgotten(offline: Daemon, stub: Any) -> None:
 
 
 def test_watchers_beyond_the_bound_are_refused(daemon: Daemons) -> None:
-    """1000 (docs/architecture.md, bounds); those who watch stay."""
+    """1000 (docs/architecture.md, bounds). A connection has at most 1000 calls, so there are two."""
     busy = daemon(OFFLINE=1)
-    channels = [busy.client.channel, *(grpc.insecure_channel(busy.target, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(2))]
-    streams = [watch(health_pb2_grpc.HealthStub(channels[i % len(channels)]), "") for i in range(1000)]
-    assert all(next(stream).status == SERVING for stream in streams)
-    refused = refusal(lambda: next(watch(health_pb2_grpc.HealthStub(channels[0]), "")))
-    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    streams[0].cancel()
-    for channel in channels:
-        channel.close()
+    with Client(busy.target) as other:
+        stubs = [health_pb2_grpc.HealthStub(client.channel) for client in (busy.client, other)]
+        streams = [watch(stubs[i % 2], "") for i in range(1000)]
+        assert all(next(stream).status == SERVING for stream in streams)
+        refused = refusal(lambda: next(watch(stubs[0], "")))
+        assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        busy.process.kill()  # the end of a daemon with watchers is the subject of TestDrain

@@ -71,7 +71,8 @@ class TestProbes:
     def test_an_unknown_path_names_the_known_ones(self, probe_port: int) -> None:
         answer = http(probe_port, "/healthz")
         assert answer.status == 404
-        assert b"/livez" in answer.body and b"/readyz" in answer.body
+        assert b"/livez" in answer.body
+        assert b"/readyz" in answer.body
 
     @pytest.mark.parametrize("spelling", ["alive", "/alive"])
     def test_their_paths_can_be_chosen(self, spelling: str, daemon: Daemons) -> None:

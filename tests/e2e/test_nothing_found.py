@@ -215,7 +215,9 @@ def test_an_unknown_type_has_no_body_and_no_place_in_lists(v2: Client, shared_up
 
 @pytest.mark.parametrize("ids", [{}, {"feature": "f", "currency": "k"}], ids=["neither", "both"])
 def test_get_entitlement_v2_wants_exactly_one_id(v2: Client, ids: dict[str, str]) -> None:
-    assert "feature_id" in invalid_argument(lambda: v2.v2("subscribed", ids.get("feature"), currency=ids.get("currency")))
+    assert "feature_id" in invalid_argument(
+        lambda: v2.v2("subscribed", ids.get("feature"), currency=ids.get("currency"))
+    )
 
 
 def test_nothing_found_is_remembered(upstream: Upstream, daemon: Daemons) -> None:

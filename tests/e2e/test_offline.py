@@ -155,16 +155,19 @@ class TestBadData:
     def test_a_missing_file_ends_the_start(self, tmp_path: Path) -> None:
         ended = run(OFFLINE=1, OFFLINE_DATA_FILE=tmp_path / "absent.json", PORT=1)
         assert ended.returncode == 78
-        assert "OFFLINE_DATA_FILE" in ended.stderr and "absent.json" in ended.stderr
+        assert "OFFLINE_DATA_FILE" in ended.stderr
+        assert "absent.json" in ended.stderr
 
     def test_a_mistake_in_it_is_told_with_its_line(self, tmp_path: Path) -> None:
         path = tmp_path / "offline.json"
         path.write_text('{\n  "features": {\n    "flag": {"type": "bolean"}\n  }\n}\n')
         ended = run(OFFLINE=1, OFFLINE_DATA_FILE=path, PORT=1)
         assert ended.returncode == 78
-        assert f"{path}:3" in ended.stderr and "bolean" in ended.stderr
+        assert f"{path}:3" in ended.stderr
+        assert "bolean" in ended.stderr
 
     def test_a_file_without_offline_is_a_mistake(self, data_file: Path) -> None:
         ended = run(SERVER_API_KEY="k", OFFLINE_DATA_FILE=data_file, PORT=1)
         assert ended.returncode == 78
-        assert "OFFLINE_DATA_FILE" in ended.stderr and "OFFLINE=1" in ended.stderr
+        assert "OFFLINE_DATA_FILE" in ended.stderr
+        assert "OFFLINE=1" in ended.stderr

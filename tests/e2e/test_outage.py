@@ -182,9 +182,7 @@ def test_the_outage_is_counted(warm: Daemon, upstream: Upstream) -> None:
     upstream.stop()
     wait_for_ttl(warm.client)
     eventually(
-        lambda: (
-            warm.metrics()["sidecar_network_request_errors_total"] > before["sidecar_network_request_errors_total"]
-        )
+        lambda: warm.metrics()["sidecar_network_request_errors_total"] > before["sidecar_network_request_errors_total"]
     )
     after = warm.metrics()
     assert after["sidecar_cache_hits_total"] > before["sidecar_cache_hits_total"]
@@ -205,9 +203,7 @@ class TestPastValidUntil:
 
     def test_while_upstream_fails_it_is_no_answer_any_more(self, client: Client, upstream: Upstream) -> None:
         upstream.faults.inject(edge(), Status(403), times=FOREVER)
-        over = eventually(
-            lambda: client.traced.boolean("c", "trial"), until=lambda answer: answer.message.is_fallback
-        )
+        over = eventually(lambda: client.traced.boolean("c", "trial"), until=lambda answer: answer.message.is_fallback)
         assert (over.message.has_access, over.source) == (False, "fallback")
         assert [each.boolean.feature.id for each in client.entitlements("c").entitlements] == ["flag"]
         assert [each.boolean.feature.id for each in client.state("c").entitlements] == ["flag"]

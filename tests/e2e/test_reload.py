@@ -60,9 +60,7 @@ def test_it_replaces_newer_data_with_older(client: Client, upstream: Upstream) -
     """Whoever asks for a reload wants what upstream says now, whatever its dates."""
     client.metered("c", "seats")
     client.report_usage("c", "seats", 1)
-    upstream.world.customer("c").metered(
-        "seats", limit=7, usage=2, updated_at=LONG_AGO, usage_updated_at=LONG_AGO
-    )
+    upstream.world.customer("c").metered("seats", limit=7, usage=2, updated_at=LONG_AGO, usage_updated_at=LONG_AGO)
     assert client.reload("c") == EXISTS
     assert client.metered("c", "seats").entitlement == expected.metered("seats", limit=7, usage=2)
 

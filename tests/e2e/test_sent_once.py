@@ -54,11 +54,7 @@ def warm_up(client: Client) -> None:
 
 def copies(upstream: Upstream, name: str) -> list[Request]:
     """Every copy of the report in question that reached upstream."""
-    return [
-        request
-        for request in upstream.recorder.requests(operation(name))
-        if "warm" not in request.body.decode()
-    ]
+    return [request for request in upstream.recorder.requests(operation(name)) if "warm" not in request.body.decode()]
 
 
 def keys(request: Request) -> list[str | None]:
@@ -91,7 +87,8 @@ class TestV2:
         sent = copies(seats, name)
         assert len(sent) >= 2
         assert all(keys(each) == keys(sent[0]) for each in sent)
-        assert all(keys(sent[0])) and len(set(keys(sent[0]))) == len(keys(sent[0]))
+        assert all(keys(sent[0]))
+        assert len(set(keys(sent[0]))) == len(keys(sent[0]))
         assert seats.world.usage("c", "seats") == SEATS + change
 
 
@@ -122,9 +119,7 @@ class TestV1:
 
 @pytest.mark.parametrize("generation", ["v1", "v2"])
 @pytest.mark.parametrize("fault", LOST_ANSWERS)
-def test_events_carry_keys_in_both_generations(
-    fault: str, generation: str, seats: Upstream, daemon: Daemons
-) -> None:
+def test_events_carry_keys_in_both_generations(fault: str, generation: str, seats: Upstream, daemon: Daemons) -> None:
     client = daemon(seats, UPSTREAM_API=generation).client
     warm_up(client)
     seats.faults.inject(operation("ReportEvent") & reused_connection(), LOST_ANSWERS[fault])

@@ -76,9 +76,7 @@ def test_a_customer_and_its_resources_are_asked_for_apart(
     sidecar: Daemon, clients: list[Client], gate: Gate, upstream: Upstream
 ) -> None:
     upstream.world.customer("c").boolean("flag").resource("r").boolean("flag")
-    calls = [
-        client.background.boolean("c", "flag", resource=which) for client in clients for which in (None, "r")
-    ]
+    calls = [client.background.boolean("c", "flag", resource=which) for client in clients for which in (None, "r")]
     gate.wait_until_held(2)
     eventually(lambda: sidecar.metrics()[COALESCED] == len(calls) - 2)
     gate.release()
@@ -112,15 +110,15 @@ def test_the_others_are_answered_when_the_first_caller_leaves(
     assert upstream.recorder.count(edge()) == 1
 
 
-def test_an_answer_fills_the_cache_when_every_caller_has_left(
-    sidecar: Daemon, gate: Gate, upstream: Upstream
-) -> None:
+def test_an_answer_fills_the_cache_when_every_caller_has_left(sidecar: Daemon, gate: Gate, upstream: Upstream) -> None:
     upstream.world.customer("c").boolean("flag")
     call = sidecar.client.background.boolean("c", "flag")
     gate.wait_until_held()
     call.cancel()
     gate.release()
-    upstream.recorder.wait_for(lambda request: request.is_edge and request.outcome.finished and bool(request.customer_id))
+    upstream.recorder.wait_for(
+        lambda request: request.is_edge and request.outcome.finished and bool(request.customer_id)
+    )
     answer = eventually(lambda: sidecar.client.traced.boolean("c", "flag"), until=lambda each: each.source == "memory")
     assert answer.message.has_access
     assert upstream.recorder.count(edge()) == 1

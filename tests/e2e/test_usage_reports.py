@@ -101,7 +101,8 @@ class TestWhatIsSent:
             client.report_usage("c", "seats", 0.5)
         client.report_bulk([usage_report("c", "calls", 1) for _ in range(3)])
         keys = [measurement.report.idempotency_key for measurement in upstream.world.measurements]
-        assert len(set(keys)) == 6 and all(keys)
+        assert len(set(keys)) == 6
+        assert all(keys)
 
 
 class TestWhatIsAnswered:
@@ -195,7 +196,9 @@ class TestWhatTheNextReadSees:
 
     def test_every_item_of_a_bulk_is_seen(self, client: Client, upstream: Upstream) -> None:
         client.metered("c", "seats")
-        client.report_bulk([usage_report("c", "seats", 1), usage_report("c", "calls", 5), usage_report("c", "seats", 1)])
+        client.report_bulk(
+            [usage_report("c", "seats", 1), usage_report("c", "calls", 5), usage_report("c", "seats", 1)]
+        )
         assert client.metered("c", "seats").entitlement.current_usage == 5
         assert client.metered("c", "calls").entitlement.current_usage == 6
         assert upstream.recorder.count(edge()) == 1
@@ -314,9 +317,7 @@ class TestBulk:
             return request.operation == "ReportUsageBulk" and input_of(request)["usages"][0]["value"] == 101
 
         upstream.faults.inject(is_second_part, Status(400), times=None)
-        refused = refusal(
-            lambda: counting.report_bulk([usage_report("counting", "n", i) for i in range(1, 251)])
-        )
+        refused = refusal(lambda: counting.report_bulk([usage_report("counting", "n", i) for i in range(1, 251)]))
         assert refused.message.startswith("Failed to report usage: ")
         assert "100 of 250" in refused.message
         assert bulk_sizes(upstream) == [100, 100]

@@ -31,7 +31,11 @@ TEXT = "What upstream has to say"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 REPORTS: dict[str, tuple[str, str, Callable[[Client], Any]]] = {
-    "usage": ("ReportUsage", "Failed to report usage: ", lambda client: client.report_usage("c", "seats", 1, timeout=5)),
+    "usage": (
+        "ReportUsage",
+        "Failed to report usage: ",
+        lambda client: client.report_usage("c", "seats", 1, timeout=5),
+    ),
     "bulk": (
         "ReportUsageBulk",
         "Failed to report usage: ",
@@ -176,7 +180,8 @@ class TestTooManyRequests:
         name, _, call = REPORTS[report]
         faulty.inject(operation(name), Body(error_body("RateLimitExceeded")), times=FOREVER)
         after = refusal(lambda: call(client)).retry_after_seconds
-        assert after is not None and 0 < after <= 60
+        assert after is not None
+        assert 0 < after <= 60
 
     def test_other_refusals_carry_no_details(self, client: Client, faulty: Any) -> None:
         faulty.inject(operation("ReportUsage"), Body(error_body("CustomerNotFound")), times=FOREVER)

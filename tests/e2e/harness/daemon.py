@@ -1,6 +1,5 @@
 """Running daemons: `serve` and `dev`, with everything that a test asks of one."""
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +77,8 @@ class Daemon:
 class Daemons:
     """Starts daemons and ends those that a test leaves running.
 
-        daemon = daemons(upstream, ENTITLEMENTS_TTL_SECS=1)
-        daemon = daemons.dev("--data", path)
+    daemon = daemons(upstream, ENTITLEMENTS_TTL_SECS=1)
+    daemon = daemons.dev("--data", path)
     """
 
     def __init__(self) -> None:
@@ -113,7 +112,7 @@ class Daemons:
             variables = DEFAULTS | {"PORT": port, "HTTP_PORT": http_port} | environment
             process = Process(arguments, variables)
             if process.stdout.wait_for(lambda line: line == READY) is not None:
-                daemon = Daemon(process, int(str(variables["PORT"])), int(str(variables["HTTP_PORT"])))
+                daemon = Daemon(process, _number(variables["PORT"]), _number(variables["HTTP_PORT"]))
                 self.started.append(daemon)
                 return daemon
             code = process.wait(PATIENCE_SECONDS)
@@ -122,6 +121,6 @@ class Daemons:
         raise AssertionError(f"the daemon ended with {code} instead of getting ready:\n{process.stderr.text}")
 
 
-def interrupt(daemon: Daemon) -> None:
-    """Ctrl-C."""
-    daemon.process.signal(signal.SIGINT)
+def _number(port: object) -> int:
+    """0 when the variable is left to its default."""
+    return int(str(port or 0))

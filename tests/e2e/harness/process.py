@@ -85,7 +85,8 @@ class Process:
             encoding="utf-8",
             errors="replace",
         )
-        assert self._child.stdout is not None and self._child.stderr is not None
+        assert self._child.stdout is not None
+        assert self._child.stderr is not None
         self.stdout = Output(self._child.stdout)
         self.stderr = Output(self._child.stderr)
 

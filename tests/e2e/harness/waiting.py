@@ -15,9 +15,7 @@ SLACK_SECONDS = 0.25
 _LOOK_EVERY_SECONDS = 0.02
 
 
-def eventually(
-    look: Callable[[], T], until: Callable[[T], object] = bool, within: float = PATIENCE_SECONDS
-) -> T:
+def eventually(look: Callable[[], T], until: Callable[[T], object] = bool, within: float = PATIENCE_SECONDS) -> T:
     """The first result of `look` that satisfies `until`. AssertionError with the last one after `within` seconds."""
     deadline = time.monotonic() + within
     while not until(seen := look()):

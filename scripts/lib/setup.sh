@@ -11,7 +11,7 @@ build_packages=(
   prometheus-cpp-dev zlib1g-dev
 )
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
-deep_packages=(clang-14 clang-tidy-14 libclang-rt-14-dev valgrind)
+deep_packages=(clang-14 clang-tidy-14 valgrind)
 
 say() { printf '\n== %s\n' "$*"; }
 

@@ -114,6 +114,7 @@ class Loader {
     if (!config.offline_data_file.empty() && !config.offline) {
       out_.violations.push_back("OFFLINE_DATA_FILE is set without OFFLINE=1: set both or neither");
     }
+    if (!config.extra_ca_file.empty() && purpose_ != Purpose::kClient) CheckCaFile(config.extra_ca_file);
     if (config.drain_settle > config.drain_timeout) {
       out_.violations.push_back(StrCat("DRAIN_SETTLE_MS=", config.drain_settle.count(),
                                        " is longer than DRAIN_TIMEOUT_MS=", config.drain_timeout.count(),
@@ -131,6 +132,14 @@ class Loader {
       out_.violations.push_back(
           StrCat("GRPC_SOCKET has ", config.grpc_socket.size(), " bytes: expected a path of at most 107 bytes"));
     }
+  }
+
+  void CheckCaFile(const std::string& path) {
+    const absl::StatusOr<std::string> text = read_file_(path);
+    if (text.ok() && Contains(*text, "-----BEGIN CERTIFICATE-----")) return;
+    out_.violations.push_back(StrCat("EXTRA_CA_FILE=", Seen(path), ": ",
+                                     text.ok() ? "has no certificate" : Message(text.status()),
+                                     "; expected a readable PEM file with certificates"));
   }
 
   void WarnAboutUnknownNames() {

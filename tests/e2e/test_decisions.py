@@ -21,7 +21,7 @@ from independent_upstream import Upstream
 from independent_upstream.periods import RESET_PERIODS, period_containing
 from independent_upstream.scope import Scope
 
-CHANNELS = {
+CHANNELS: dict[str, dict[str, object]] = {
     "edge v2": {"UPSTREAM_API": "v2"},
     "edge v1": {"UPSTREAM_API": "v1"},
     "graphql v2": {"UPSTREAM_API": "v2", "EDGE_ENABLED": 0},
@@ -322,7 +322,7 @@ def v2(shared_upstream: Upstream, shared_daemons: Daemons) -> Client:
 
 
 def assert_every_view_shows(row: Row, client: Client) -> None:
-    requested = {}
+    requested: dict[str, Any] = {}
     if row.requested_usage is not None:
         requested = {"requested_usage": row.requested_usage}
     if row.requested_values:

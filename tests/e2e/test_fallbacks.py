@@ -83,7 +83,7 @@ class TestWithoutAnyFallback:
         assert bare.generic(CUSTOMER, "f") == pb.GetEntitlementResponse(is_fallback=True, access_denied_reason=UNKNOWN)
 
     @pytest.mark.parametrize("ids", [{"feature": "f"}, {"currency": "k"}], ids=["feature", "currency"])
-    def test_v2(self, bare: Client, ids: dict[str, str]) -> None:
+    def test_v2(self, bare: Client, ids: dict[str, Any]) -> None:
         answer = bare.v2(CUSTOMER, **ids).entitlement
         assert (answer.has_access, answer.is_fallback, answer.access_denied_reason) == (False, True, UNKNOWN)
 

@@ -1,6 +1,7 @@
 """ReloadEntitlements: always through GraphQL, always replaces, never an error (docs/protocol.md section 6)."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_customer_that_is_gone_is_forgotten(client: Client, upstream: Upstream
     assert client.metered("c", "seats").access_denied_reason == expected.reason("CUSTOMER_NOT_FOUND")
 
 
-FAILURES = {
+FAILURES: dict[str, Any] = {
     "403": Status(403),
     "401": Status(401),
     "errors in a 200": GraphqlError("UnexpectedError", keep_data=True),

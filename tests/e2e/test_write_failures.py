@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import grpc
 import pytest
+from grpc import StatusCode as Code
 
 from harness.client import Client, event, usage_report
 from harness.daemon import Daemon, Daemons
@@ -24,8 +24,6 @@ from independent_upstream import (
     graphql,
     operation,
 )
-
-Code = grpc.StatusCode
 
 TEXT = "What upstream has to say"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

@@ -128,7 +128,7 @@ class Process:
                 assert report not in stream.text, f"{report} spoke:\n{stream.text}"
 
 
-def run(*arguments: str, timeout: float = PATIENCE_SECONDS, **environment: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
     """Runs a verb to its end."""
     return subprocess.run(
         [BINARY, *arguments],
@@ -137,6 +137,6 @@ def run(*arguments: str, timeout: float = PATIENCE_SECONDS, **environment: objec
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=timeout,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )

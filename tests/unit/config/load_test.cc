@@ -95,6 +95,7 @@ TEST(LoadConfigTest, EveryKindOfMistakeNamesVariableValueAndWhatIsAccepted) {
       {"HTTPS_PROXY", "socks5://p:1", "expected http://[user:password@]host:port"},
       {"DRAIN_SETTLE_MS", "20000", "is longer than DRAIN_TIMEOUT_MS=10000"},
       {"OFFLINE_DATA_FILE", "x.json", "without OFFLINE=1"},
+      {"EXTRA_CA_FILE", "/nowhere.pem", "EXTRA_CA_FILE='/nowhere.pem': no such file; expected a readable PEM file"},
   };
   for (const Mistake& mistake : mistakes) {
     const LoadedConfig loaded = Load({{mistake.name, mistake.value}});

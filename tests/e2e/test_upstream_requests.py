@@ -16,7 +16,9 @@ from harness.process import run
 from harness.waiting import eventually
 from independent_upstream import (
     FOREVER,
+    Gate,
     GraphqlError,
+    Hold,
     Request,
     Status,
     Upstream,
@@ -228,12 +230,20 @@ class TestRetriesOfReads:
         assert sidecar.client.boolean("c", "flag").is_fallback
         assert upstream.recorder.count(edge()) == 1
 
-    def test_a_closed_pooled_connection_is_not_seen_by_the_caller(self, sidecar: Daemon, upstream: Upstream) -> None:
-        upstream.world.customer("c1").boolean("flag")
-        upstream.world.customer("c2").boolean("flag")
-        assert sidecar.client.boolean("c1", "flag").has_access
+    @pytest.mark.parametrize("count", [1, 20])
+    def test_pooled_connections_that_were_closed_are_not_seen_by_the_caller(
+        self, count: int, sidecar: Daemon, upstream: Upstream
+    ) -> None:
+        gate = Gate()
+        upstream.faults.inject(edge(), Hold(gate), times=count)
+        calls = [sidecar.client.background.boolean(f"c{i}", "flag") for i in range(count)]
+        gate.wait_until_held(count)
+        gate.release()
+        for call in calls:
+            call.result()
         upstream.drop_connections()
-        assert sidecar.client.boolean("c2", "flag").has_access
+        upstream.world.customer("next").boolean("flag")
+        assert sidecar.client.boolean("next", "flag").has_access
 
     def test_retry_after_is_honoured(self, sidecar: Daemon, upstream: Upstream) -> None:
         """Longer than the caller waits: there is no second request before its time."""
@@ -243,9 +253,10 @@ class TestRetriesOfReads:
 
 
 def test_connections_are_kept_alive(sidecar: Daemon, upstream: Upstream) -> None:
-    for i in range(5):
+    """A connection may be on its way back into the pool when the next request looks for one: then there are two."""
+    for i in range(20):
         sidecar.client.boolean(f"c{i}", "flag")
-    assert len({request.connection_id for request in upstream.recorder.requests(edge())}) == 1
+    assert len({request.connection_id for request in upstream.recorder.requests(edge())}) < 5
 
 
 def test_compressed_answers_are_not_asked_for(sidecar: Daemon, upstream: Upstream) -> None:

@@ -147,10 +147,11 @@ void Daemon::Drain(Millis settle) {
   const MonoTime start = clock_.Now();
   const MonoTime deadline = start + config_.drain_timeout;
   readiness_.SetDraining();
-  health_.SetServing(false);
+  health_.Enter(HealthState::Phase::kDraining);
   std::this_thread::sleep_for(settle);
   listeners_->Close();
   WaitForIdle(std::min(start + std::max(settle, config_.drain_timeout / 2), deadline));
+  health_.Enter(HealthState::Phase::kEnded);
   if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
 }
 

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <string_view>
 
 #include "app/verbs.h"
@@ -5,6 +6,8 @@
 extern char** environ;
 
 int main(int argc, char** argv) {
+  // Before the first line is written: whoever reads our output may go away at any time.
+  std::signal(SIGPIPE, SIG_IGN);
   sidecar::Environment environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);

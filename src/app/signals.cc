@@ -2,14 +2,11 @@
 
 #include <unistd.h>
 
-#include <csignal>
-
 #include "app/exit_codes.h"
 
 namespace sidecar {
 
 Signals::Signals(boost::asio::io_context& context) : signals_(context, SIGTERM, SIGINT) {
-  std::signal(SIGPIPE, SIG_IGN);
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     first_.set_value(signal);

@@ -7,7 +7,6 @@
 namespace sidecar {
 
 /// SIGTERM and SIGINT: the first ends Wait, a second ends the process at once with code 1.
-/// SIGPIPE is ignored.
 class Signals {
  public:
   explicit Signals(boost::asio::io_context& context);

@@ -35,7 +35,8 @@ EntitlementCache::~EntitlementCache() {
 const Record* EntitlementCache::Find(EntityKeyView key, std::string_view feature_id) const {
   const uint64_t hash = HashKey(key);
   const Shard& shard = shards_[ShardIndex(hash)];
-  const Record* const record = shard.table.load(std::memory_order_acquire)->Find(key, hash, RowHints::Guess(RecordTag(feature_id)));
+  const Record* const record =
+      shard.table.load(std::memory_order_acquire)->Find(key, hash, RowHints::Guess(RecordTag(feature_id)));
   if (record != nullptr && !record->visited.load(std::memory_order_relaxed)) {
     record->visited.store(true, std::memory_order_relaxed);
   }

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <new>
 
+#include "cache/key_hash.h"
 #include "cache/record_layout.h"
 #include "cache/row_hint.h"
-#include "cache/key_hash.h"
 
 namespace sidecar {
 

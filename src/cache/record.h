@@ -66,8 +66,7 @@ class Record {
   }
 
   EntityKeyView key() const {
-    return {std::string_view(key_bytes(), customer_len_),
-            std::string_view(key_bytes() + customer_len_, resource_len_)};
+    return {std::string_view(key_bytes(), customer_len_), std::string_view(key_bytes() + customer_len_, resource_len_)};
   }
   bool KeyEquals(const EntityKeyView& other) const { return key() == other; }
 

@@ -44,6 +44,14 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// REDIS_ENV_PREFIX for REDIS_ENVIRONMENT_PREFIX: word by word the same or its beginning.
+bool IsAbbreviation(std::string_view name, std::string_view of) {
+  const auto words = Split(name, '_');
+  const auto whole = Split(of, '_');
+  return std::equal(words.begin(), words.end(), whole.begin(), whole.end(),
+                    [](std::string_view word, std::string_view full) { return full.starts_with(word); });
+}
+
 }  // namespace
 
 bool LooksLikeOurs(std::string_view name) {
@@ -56,7 +64,7 @@ std::string NearestName(std::string_view name) {
   std::string_view nearest;
   size_t best = name.size() / 2;
   for (const Setting& setting : Settings()) {
-    const size_t distance = EditDistance(name, setting.name);
+    const size_t distance = IsAbbreviation(name, setting.name) ? 0 : EditDistance(name, setting.name);
     if (distance < best) {
       best = distance;
       nearest = setting.name;

@@ -1,5 +1,7 @@
 #include "config/settings.h"
 
+#include <arpa/inet.h>
+
 #include <limits>
 
 #include "adapters/json/fallback_codec.h"
@@ -87,6 +89,14 @@ Parse PathWithSlash(Ref ref) {
     ref(config) = value.starts_with("/") ? std::string(value) : "/" + std::string(value);
     return true;
   };
+}
+
+bool ParseIpAddress(std::string_view value, Config& config) {
+  in6_addr ignored;
+  const std::string text(value);
+  if (inet_pton(AF_INET, text.c_str(), &ignored) != 1 && inet_pton(AF_INET6, text.c_str(), &ignored) != 1) return false;
+  config.listen_address = text;
+  return true;
 }
 
 bool ParseUpstreamApi(std::string_view value, Config& config) {
@@ -198,7 +208,7 @@ std::vector<Setting> MakeSettings() {
 
       // Listeners
       {"LISTEN_ADDRESS", "Listeners", "an IP address", "::, which is IPv4 too; 127.0.0.1 for `dev`",
-       "Address of all TCP listeners.", false, Text(MEMBER(listen_address))},
+       "Address of all TCP listeners.", false, ParseIpAddress},
       {"PORT", "Listeners", kPortAccepted, "8443", "gRPC. `GET /livez` and `/readyz` over HTTP/1.1 answer here too.",
        false, Whole(MEMBER(port), 1, 65'535)},
       {"GRPC_PORT", "Listeners", kPortOrOffAccepted, "off (the image sets 80)", "Second gRPC port, always plaintext.",

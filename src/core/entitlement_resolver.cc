@@ -75,20 +75,20 @@ std::vector<EntitlementResolver::FlightPtr> EntitlementResolver::TakeStartable()
 }
 
 void EntitlementResolver::Launch(FlightPtr flight) {
-  const RecordDoor::FetchStart start = door_.StartFetch();
-  const EntityKey& key = flight->key;
-  source_.Fetch(key, start.at + settings_.fetch_timeout,
-                [this, flight, start](UpstreamResult<CustomerEntitlements> result) mutable {
-                  Land(flight, start, std::move(result));
+  RecordDoor::Fetch fetch = door_.StartFetch(flight->key.view());
+  const MonoTime deadline = fetch.started_at() + settings_.fetch_timeout;
+  source_.Fetch(flight->key, deadline,
+                [this, flight, fetch = std::move(fetch)](UpstreamResult<CustomerEntitlements> result) mutable {
+                  Land(flight, fetch, std::move(result));
                 });
 }
 
-void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::FetchStart& start,
+void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch,
                                UpstreamResult<CustomerEntitlements> result) {
   const EpochDomain::Guard guard(cache_.epochs());
   EntitlementCache::Outcome outcome;
   if (result.ok()) {
-    outcome = door_.Admit(flight->key.view(), result.value(), start, RecordDoor::Mode::kMerge);
+    outcome = door_.Admit(fetch, result.value(), RecordDoor::Mode::kMerge);
   } else {
     NoteFailure(flight->key);
     outcome.current = cache_.Find(flight->key.view());
@@ -137,17 +137,15 @@ void EntitlementResolver::NoteFailure(const EntityKey& key) {
 }
 
 void EntitlementResolver::Reload(EntityKeyView key, MonoTime deadline, Done done) {
-  const RecordDoor::FetchStart start = door_.StartFetch();
-  const EntityKey owned(key);
-  reload_source_.Fetch(
-      owned, deadline,
-      [this, owned, start, done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
-        const EpochDomain::Guard guard(cache_.epochs());
-        if (!result.ok()) return std::move(done)({});
-        const EntitlementCache::Outcome outcome =
-            door_.Admit(owned.view(), result.value(), start, RecordDoor::Mode::kReplace);
-        std::move(done)({.record = outcome.current, .fetched = true});
-      });
+  reload_source_.Fetch(EntityKey(key), deadline,
+                       [this, fetch = door_.StartFetch(key),
+                        done = std::move(done)](UpstreamResult<CustomerEntitlements> result) mutable {
+                         const EpochDomain::Guard guard(cache_.epochs());
+                         if (!result.ok()) return std::move(done)({});
+                         const EntitlementCache::Outcome outcome =
+                             door_.Admit(fetch, result.value(), RecordDoor::Mode::kReplace);
+                         std::move(done)({.record = outcome.current, .fetched = true});
+                       });
 }
 
 size_t EntitlementResolver::fetches() const {

@@ -87,7 +87,7 @@ class EntitlementResolver {
   using FlightPtr = std::shared_ptr<Flight>;
 
   void Launch(FlightPtr flight);
-  void Land(const FlightPtr& flight, const RecordDoor::FetchStart& start, UpstreamResult<CustomerEntitlements> result);
+  void Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, UpstreamResult<CustomerEntitlements> result);
   void TimeOut(const FlightPtr& flight, uint64_t waiter_id);
   void NoteFailure(const EntityKey& key);
   /// Marks flights of the queue as started while there are places.

@@ -95,20 +95,50 @@ bool WriteReceipt(const UsageReceipt& receipt, CustomerEntitlements& value) {
 
 }  // namespace
 
-EntitlementCache::Outcome RecordDoor::Admit(EntityKeyView key, const CustomerEntitlements& fetched,
-                                            const FetchStart& start, Mode mode) {
+RecordDoor::Fetch::Fetch(RecordDoor& door, EntityKeyView key)
+    : door_(&door), key_(key), at_(door.clock_.Now()), at_wall_(door.clock_.WallNow()) {
+  absl::MutexLock lock(&door.mu_);
+  ++door.underway_[key_].fetches;
+}
+
+RecordDoor::Fetch::Fetch(Fetch&& other) noexcept
+    : door_(std::exchange(other.door_, nullptr)),
+      key_(std::move(other.key_)),
+      at_(other.at_),
+      at_wall_(other.at_wall_) {}
+
+RecordDoor::Fetch::~Fetch() {
+  if (door_ == nullptr) return;
+  absl::MutexLock lock(&door_->mu_);
+  const auto found = door_->underway_.find(key_);
+  if (--found->second.fetches == 0) door_->underway_.erase(found);
+}
+
+std::map<std::string, UsageReceipt> RecordDoor::ReceiptsSince(const Fetch& fetch) const {
+  absl::MutexLock lock(&mu_);
+  return underway_.at(fetch.key_).receipts;
+}
+
+EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEntitlements& fetched, Mode mode) {
+  const EntityKeyView key = fetch.key_.view();
   RecordStamp stamp{.origin = RecordOrigin::kUpstream,
-                    .fetched_at = start.at,
-                    .fetched_at_wall = start.at_wall,
-                    .suspect_at = SuspectAt(settings_, start.at, fetched.empty(), random_)};
+                    .fetched_at = fetch.at_,
+                    .fetched_at_wall = fetch.at_wall_,
+                    .suspect_at = SuspectAt(settings_, fetch.at_, fetched.empty(), random_)};
   return cache_.Update(key, [&](const Record* held) -> RecordPtr {
-    if (held == nullptr || mode == Mode::kReplace || !held->changed_at().has_value() ||
-        start.at >= *held->changed_at() + kFetchTrumpsAfter) {
-      return Record::Build(key, fetched, stamp, cache_.definitions());
-    }
+    // Looked up while the cache is held: a receipt that comes later finds the new record.
+    const std::map<std::string, UsageReceipt> receipts = ReceiptsSince(fetch);
+    const bool keep = held != nullptr && mode == Mode::kMerge && held->changed_at().has_value() &&
+                      fetch.at_ < *held->changed_at() + kFetchTrumpsAfter;
+    if (receipts.empty() && !keep) return Record::Build(key, fetched, stamp, cache_.definitions());
     CustomerEntitlements merged = fetched;
-    KeepNewerUsage(held->ToValue(), merged);
-    stamp.changed_at = held->changed_at();
+    if (keep) {
+      KeepNewerUsage(held->ToValue(), merged);
+      stamp.changed_at = held->changed_at();
+    }
+    for (const auto& [feature, receipt] : receipts) {
+      if (WriteReceipt(receipt, merged)) stamp.changed_at = clock_.Now();
+    }
     return Record::Build(key, merged, stamp, cache_.definitions());
   });
 }
@@ -116,6 +146,15 @@ EntitlementCache::Outcome RecordDoor::Admit(EntityKeyView key, const CustomerEnt
 void RecordDoor::ApplyReceipt(const UsageReceipt& receipt) {
   const EpochDomain::Guard guard(cache_.epochs());
   const EntityKeyView key = receipt.key.view();
+  {
+    // Before the cache is changed: whoever admits a fetch after that finds it here.
+    absl::MutexLock lock(&mu_);
+    const auto found = underway_.find(receipt.key);
+    if (found != underway_.end()) {
+      const auto [known, is_new] = found->second.receipts.try_emplace(receipt.feature_id, receipt);
+      if (!is_new && MayReplace(receipt.timestamp, known->second.timestamp)) known->second = receipt;
+    }
+  }
   cache_.Update(key, [&](const Record* held) -> RecordPtr {
     if (held == nullptr) return nullptr;
     CustomerEntitlements value = held->ToValue();

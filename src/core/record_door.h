@@ -3,6 +3,12 @@
 // Source: design section 7 (order), docs/architecture.md.
 #pragma once
 
+#include <map>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
 #include "cache/entitlement_cache.h"
 #include "core/freshness.h"
 #include "ports/clock.h"
@@ -17,33 +23,57 @@ class RecordDoor {
   RecordDoor(EntitlementCache& cache, Clock& clock, Random& random, const FreshnessSettings& settings)
       : cache_(cache), clock_(clock), random_(random), settings_(settings) {}
 
-  /// When a fetch began: taken before the request is sent, so that what happened meanwhile
-  /// is known to be newer.
-  struct FetchStart {
-    MonoTime at;
-    WallTime at_wall;
+  /// A fetch under way: begun before the request is sent, so that what is acknowledged
+  /// meanwhile is known to be newer than what it brings. Ends with its destruction.
+  class Fetch {
+   public:
+    Fetch(Fetch&& other) noexcept;
+    Fetch& operator=(Fetch&&) = delete;
+    ~Fetch();
+
+    const EntityKey& key() const { return key_; }
+    MonoTime started_at() const { return at_; }
+
+   private:
+    friend class RecordDoor;
+    Fetch(RecordDoor& door, EntityKeyView key);
+
+    RecordDoor* door_;  // nullptr: moved from
+    EntityKey key_;
+    MonoTime at_;
+    WallTime at_wall_;
   };
-  FetchStart StartFetch() const { return {clock_.Now(), clock_.WallNow()}; }
+  Fetch StartFetch(EntityKeyView key) { return {*this, key}; }
 
   enum class Mode {
-    kMerge,    ///< usage that was acknowledged after the fetch began is kept
-    kReplace,  ///< reload: what was fetched stands
+    kMerge,    ///< usage that the record held knows to be newer is kept
+    kReplace,  ///< reload: what was fetched stands, but for usage acknowledged since it began
   };
 
-  /// Stores a fetched list. The outcome's record is what readers see from now on; nullptr
-  /// only when the list does not fit the record format.
-  EntitlementCache::Outcome Admit(EntityKeyView key, const CustomerEntitlements& fetched, const FetchStart& start,
-                                  Mode mode);
+  /// Stores what a fetch brought. The outcome's record is what readers see from now on;
+  /// nullptr only when the list does not fit the record format.
+  EntitlementCache::Outcome Admit(const Fetch& fetch, const CustomerEntitlements& fetched, Mode mode);
 
-  /// Applies acknowledged usage, and the balance of the credit that paid for it, to a record
-  /// that is held; nothing happens when none is.
+  /// Applies acknowledged usage, and the balance of the credit that paid for it, to the
+  /// record that is held and to what the fetches under way will bring.
   void ApplyReceipt(const UsageReceipt& receipt);
 
  private:
+  /// The fetches of one key that are under way, and what was acknowledged since the first of
+  /// them began: the last receipt of each feature.
+  struct Underway {
+    size_t fetches = 0;
+    std::map<std::string, UsageReceipt> receipts;
+  };
+
+  std::map<std::string, UsageReceipt> ReceiptsSince(const Fetch& fetch) const;
+
   EntitlementCache& cache_;
   Clock& clock_;
   Random& random_;
   const FreshnessSettings settings_;
+  mutable absl::Mutex mu_;
+  absl::flat_hash_map<EntityKey, Underway> underway_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace sidecar

@@ -7,7 +7,9 @@ namespace sidecar {
 GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits)
     : handlers_(handlers), limits_(limits), health_(health), queue_count_(queues) {}
 
-GrpcFront::~GrpcFront() = default;
+GrpcFront::~GrpcFront() {
+  for (const auto& queue : queues_) queue->ShutDown();
+}
 
 absl::Status GrpcFront::Start() {
   grpc::EnableDefaultHealthCheckService(false);
@@ -52,12 +54,11 @@ size_t GrpcFront::running() const {
 
 bool GrpcFront::Shutdown(MonoTime deadline) {
   if (server_ == nullptr) return true;
-  const auto left = deadline - std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
-  server_->Shutdown(std::chrono::system_clock::now() + left);
-  // A call that a handler still holds would be finished on a queue that is gone.
-  if (running() > 0) return false;
-  for (const auto& queue : queues_) queue->ShutDown();
-  return true;
+  const auto left = [&] { return deadline - std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); };
+  server_->Shutdown(std::chrono::system_clock::now() + left());
+  // The queues stay: operations that come back now may start another, and grpc++ ends the
+  // process when one is started on a queue that was shut down.
+  return left() > Millis(0);
 }
 
 }  // namespace sidecar

@@ -31,7 +31,9 @@ class GrpcFront {
  public:
   /// `handlers` must outlive the front.
   GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits);
-  ~GrpcFront();  // Shutdown was called, or Start never
+  /// Ends the queues. No call may be under way: a process that cannot say so ends without
+  /// destroying its front (docs/adr/0010).
+  ~GrpcFront();
 
   /// Starts the queues. UNAVAILABLE when grpc++ cannot build the server.
   absl::Status Start();
@@ -43,8 +45,7 @@ class GrpcFront {
   size_t running() const;
 
   /// Refuses new calls, lets running ones finish until `deadline`, then cancels them. True
-  /// when all ended and the queues are down; false when handlers still hold calls: the
-  /// process must then end without destroying the front.
+  /// when none had to be cancelled.
   bool Shutdown(MonoTime deadline);
 
  private:

@@ -23,7 +23,7 @@ class HealthService::CheckCall {
       return responder_.FinishWithError({grpc::StatusCode::NOT_FOUND, "unknown service"}, ended_.tag());
     }
     HealthCheckResponse response;
-    response.set_status(owner_.state_.serving() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    response.set_status(owner_.Status());
     responder_.Finish(response, grpc::Status::OK, ended_.tag());
   }
 
@@ -52,10 +52,10 @@ class HealthService::WatchCall {
     pending_ = 1;  // left_
     counted_ = true;
     if (++owner_.watchers_ > kWatchersMax) {
-      return Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watchers"});
+      return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watchers"});
     }
     Listen();
-    Write();
+    Say();
   }
 
   /// Waits for a change: HealthState rings the alarm, from any thread.
@@ -75,11 +75,15 @@ class HealthService::WatchCall {
 
   HealthCheckResponse::ServingStatus Current() const {
     if (!HealthState::Knows(request_.service())) return HealthCheckResponse::SERVICE_UNKNOWN;
-    return owner_.state_.serving() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+    return owner_.Status();
   }
 
-  void Write() {
-    if (writing_ || finishing_ || Current() == written_) return;
+  /// Says what changed, or that this was all.
+  void Say() {
+    if (owner_.state_.phase() == HealthState::Phase::kEnded) {
+      return End({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+    }
+    if (writing_ || ending_ || Current() == written_) return;
     writing_ = true;
     written_ = Current();
     HealthCheckResponse response;
@@ -93,31 +97,40 @@ class HealthService::WatchCall {
     if (token_ != 0) {  // rung, not silenced: listen again before looking
       owner_.state_.Forget(token_);
       token_ = 0;
-      if (!finishing_) Listen();
+      if (!ending_) Listen();
     }
-    Write();
+    Say();
     DeleteIfDone();
   }
 
   void OnWrote(bool ok) {
     --pending_;
     writing_ = false;
-    if (ok) Write();
+    if (ending_) {
+      Finish();
+    } else if (ok) {
+      Say();
+    }
     DeleteIfDone();
   }
 
   void OnLeft() {
     --pending_;
-    left_already_ = true;
-    if (!finishing_) Finish(grpc::Status::CANCELLED);
+    End(grpc::Status::CANCELLED);
     DeleteIfDone();
   }
 
-  void Finish(const grpc::Status& status) {
+  void End(const grpc::Status& status) {
+    if (ending_) return;
+    ending_ = true;
+    end_status_ = status;
     StopListening();
-    finishing_ = true;
+    if (!writing_) Finish();  // else when the write has come back
+  }
+
+  void Finish() {
     ++pending_;
-    writer_.Finish(status, finished_.tag());
+    writer_.Finish(end_status_, finished_.tag());
   }
 
   void OnFinished() {
@@ -141,8 +154,8 @@ class HealthService::WatchCall {
   int pending_ = 0;  // operations that will still come back
   bool counted_ = false;
   bool writing_ = false;
-  bool finishing_ = false;
-  bool left_already_ = false;
+  bool ending_ = false;
+  grpc::Status end_status_;
   HealthCheckResponse::ServingStatus written_ = HealthCheckResponse::UNKNOWN;
   FunctionTag arrived_{[this](bool ok) { OnArrived(ok); }};
   FunctionTag changed_{[this](bool) { OnChanged(); }};
@@ -150,6 +163,11 @@ class HealthService::WatchCall {
   FunctionTag left_{[this](bool) { OnLeft(); }};
   FunctionTag finished_{[this](bool) { OnFinished(); }};
 };
+
+HealthCheckResponse::ServingStatus HealthService::Status() const {
+  return state_.phase() == HealthState::Phase::kServing ? HealthCheckResponse::SERVING
+                                                        : HealthCheckResponse::NOT_SERVING;
+}
 
 void HealthService::Serve(grpc::ServerCompletionQueue* queue) {
   new CheckCall(*this, queue);

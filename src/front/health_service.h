@@ -23,6 +23,8 @@ class HealthService {
   class CheckCall;
   class WatchCall;
 
+  grpc::health::v1::HealthCheckResponse::ServingStatus Status() const;
+
   HealthState& state_;
   grpc::health::v1::Health::AsyncService service_;
   size_t watchers_ = 0;  // queue thread only

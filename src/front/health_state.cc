@@ -21,10 +21,10 @@ void HealthState::Forget(uint64_t token) {
   subscribers_.erase(token);
 }
 
-void HealthState::SetServing(bool serving) {
+void HealthState::Enter(Phase phase) {
   absl::MutexLock lock(&mu_);
-  if (serving_ == serving) return;
-  serving_ = serving;
+  if (phase_ == phase) return;
+  phase_ = phase;
   // Under the lock, so that nobody is told after Forget returned; subscribers only set an
   // alarm.
   for (const auto& [token, changed] : subscribers_) changed();

@@ -35,7 +35,8 @@ struct HttpResponse {
 struct HttpResult {
   absl::Status status;
   HttpResponse response;
-  /// No byte of the request left this process.
+  /// The body did not leave this process as a whole: the peer cannot have acted on it. Never
+  /// set for a request without a body once it was tried.
   bool surely_not_sent = false;
 };
 

@@ -17,6 +17,7 @@ struct UpstreamFailure {
   absl::Status status;
   std::string upstream_code;  ///< extensions.code, e.g. "CustomerNotFound"; may be empty
   std::string trace_id;       ///< extensions.traceId; may be empty
+  int http_status = 0;        ///< 0: there was no answer
   /// Set on 429 and 503 when upstream said when to come back.
   std::optional<Millis> retry_after;
   /// The request surely did not reach a handler: sending it again cannot count twice.

@@ -167,12 +167,8 @@ struct GenericRpc {
 struct V2Rpc {
   using Message = v1::GetEntitlementV2Request;
   static constexpr CheckForm kForm = CheckForm::kFeature;
-  static constexpr CheckRequestShape kRequest{.resource_id = 2,
-                                              .feature_id = 3,
-                                              .currency_id = 4,
-                                              .options = 5,
-                                              .requested_usage = 2,
-                                              .requested_values = 3};
+  static constexpr CheckRequestShape kRequest{
+      .resource_id = 2, .feature_id = 3, .currency_id = 4, .options = 5, .requested_usage = 2, .requested_values = 3};
   static constexpr CheckResponseShape kResponse = kGenericResponse;
 
   static absl::Status ReadOptions(CheckState<Message>& state) {

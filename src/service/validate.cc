@@ -59,7 +59,7 @@ bool IsPrintableAscii(std::string_view text) {
     seen |= odd(word);
   }
   uint64_t rest = 0x20 * kOnes;
-  std::memcpy(&rest, text.data(), text.size());
+  if (!text.empty()) std::memcpy(&rest, text.data(), text.size());  // data() may be null
   return (seen | odd(rest)) == 0;
 }
 

@@ -46,10 +46,9 @@ class World {
  public:
   explicit World(int customers) : customers_(customers) {
     const CustomerEntitlements entitlements = TwentyMetered();
-    const RecordDoor::FetchStart now = door_.StartFetch();
     for (int i = 0; i < customers; ++i) {
       const std::string customer = CustomerId(i);
-      door_.Admit({customer, ""}, entitlements, now, RecordDoor::Mode::kReplace);
+      door_.Admit(door_.StartFetch({customer, ""}), entitlements, RecordDoor::Mode::kReplace);
     }
     for (int i = 0; i < kFeatures; ++i) features_.push_back(FeatureId(i));
     // The order of keys is drawn beforehand: the generator's time is not ours.

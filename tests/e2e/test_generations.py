@@ -14,8 +14,6 @@ from harness.daemon import Daemon, Daemons
 from harness.failures import refusal
 from independent_upstream import FOREVER, Request, Status, Upstream, edge
 
-UNSEEN_404 = pytest.mark.xfail(reason="daemon: a 404 whose body is a GraphQL error envelope is not taken for a 404")
-
 V1_CHOSEN = "speaks protocol generation V1"
 """In the one line of the log that tells of the switch."""
 
@@ -103,7 +101,6 @@ class TestEdgeChoosesByItself:
         assert labels(upstream) == ["edge:v2"] * 3
         assert not switch_lines(sidecar)
 
-    @UNSEEN_404
     def test_a_404_and_a_v1_list_that_is_not_empty_switch_to_v1(
         self, sidecar: Daemon, upstream_of_v1: Upstream
     ) -> None:
@@ -111,7 +108,6 @@ class TestEdgeChoosesByItself:
         assert all(sidecar.client.metered(each, "seats").has_access for each in ("c1", "c2", "c3"))
         assert labels(upstream_of_v1) == ["edge:v2", "edge:v1", "edge:v1", "edge:v1"]
 
-    @UNSEEN_404
     def test_the_switch_is_logged_once(self, sidecar: Daemon, upstream_of_v1: Upstream) -> None:
         define(upstream_of_v1, "c1", "c2")
         for each in ("c1", "c2"):
@@ -119,7 +115,6 @@ class TestEdgeChoosesByItself:
         sidecar.stop()
         assert len(switch_lines(sidecar)) == 1
 
-    @UNSEEN_404
     def test_an_empty_v1_list_proves_nothing(self, sidecar: Daemon, upstream_of_v1: Upstream) -> None:
         """The customer is unknown either way; the next one is asked for in V2 first again."""
         define(upstream_of_v1, "c1")
@@ -198,7 +193,6 @@ class TestWritesChooseByThemselves:
         assert upstream_of_v1.recorder.take_graphql_rejections()
 
 
-@UNSEEN_404
 def test_the_choices_of_the_channels_are_independent(sidecar: Daemon, upstream: Upstream) -> None:
     """An Edge of V1 says nothing about GraphQL."""
     define(upstream, "c")

@@ -86,7 +86,6 @@ class TestDrain:
         stream.cancel()
         assert draining.process.wait() == 0
 
-    @pytest.mark.xfail(reason="daemon: an open Watch stream keeps the drain waiting until DRAIN_TIMEOUT_MS")
     def test_watchers_do_not_hold_up_the_end(self, daemon: Daemons) -> None:
         """A watcher never leaves by itself: it is no call to wait for."""
         draining = daemon(OFFLINE=1, DRAIN_TIMEOUT_MS=8000)
@@ -96,9 +95,6 @@ class TestDrain:
         assert seconds < 4
         del watching
 
-    @pytest.mark.xfail(
-        reason="daemon: may abort in gRPC when a Watch stream is open at DRAIN_TIMEOUT_MS (a race)", strict=False
-    )
     def test_watchers_that_stay_to_the_last_do_no_harm(self, daemon: Daemons) -> None:
         for _ in range(8):
             draining = daemon(OFFLINE=1, DRAIN_TIMEOUT_MS=300)
@@ -107,7 +103,6 @@ class TestDrain:
             assert draining.process.wait() == 0
             del watching
 
-    @pytest.mark.xfail(reason="daemon: may abort in gRPC when Watch streams end while it does (a race)", strict=False)
     def test_watchers_that_leave_in_the_last_moment_do_no_harm(self, daemon: Daemons) -> None:
         for _ in range(5):
             draining = daemon(OFFLINE=1)

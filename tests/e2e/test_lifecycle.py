@@ -270,9 +270,6 @@ class TestUnreadOutput:
             assert time.monotonic() < deadline, seen
             seen += os.read(pipe.read_end, 4096)
 
-    @pytest.mark.xfail(
-        reason="daemon: SIGPIPE is ignored only after the first warnings were logged (a race)", strict=False
-    )
     def test_closed_output_is_survived(self) -> None:
         """A log collector that went away: no SIGPIPE, from the first line on."""
         for _ in range(10):

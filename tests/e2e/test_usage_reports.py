@@ -224,7 +224,6 @@ class TestWhatTheNextReadSees:
         eventually(lambda: client.traced.metered("c", "calls"), until=lambda each: (each.age_ms or 0) < 1000)
         assert client.metered("c", "seats").entitlement.current_usage == 5
 
-    @pytest.mark.xfail(reason="daemon: a report that arrives during the first fetch of its customer is forgotten")
     def test_a_first_fetch_that_is_older_does_not_hide_a_report(self, client: Client, upstream: Upstream) -> None:
         """The same when nothing was cached yet."""
         gate = Gate()
@@ -338,7 +337,6 @@ class TestBulk:
         assert upstream.recorder.count(graphql()) == 0
 
 
-@pytest.mark.xfail(reason="daemon: reports queued for a place block the threads of the HTTP client for ever")
 def test_reports_of_many_callers_are_all_counted(sidecar: Daemon, client: Client, upstream: Upstream) -> None:
     """More than the 64 that may be under way at once: the rest queue, and none is lost or counted twice."""
     upstream.world.customer("busy").metered("n", unlimited=True)

@@ -6,7 +6,6 @@
 #include <pplx/threadpool.h>
 
 #include <atomic>
-#include <boost/asio/error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <utility>
 
@@ -32,25 +31,18 @@ class Exchange {
   void Fail(absl::Status status, bool surely_not_sent = false) {
     Finish({.status = std::move(status), .surely_not_sent = surely_not_sent});
   }
+  bool finished() const { return finished_.load(std::memory_order_acquire); }
 
   pplx::cancellation_token_source cancel;
   Timers::Id timer = Timers::kNone;
   std::atomic<bool> too_large{false};
+  /// The whole body was handed to the kernel: from here on the peer may have acted on it.
+  std::atomic<bool> sent{false};
 
  private:
   std::atomic<bool> finished_{false};
   HttpTransport::Done done_;
 };
-
-/// Failures that happen before a byte was taken by the peer. The library reports a refused
-/// connection, and a pooled one found closed, as host_unreachable, and a name that does not
-/// resolve by the resolver's number in the generic category.
-bool HappensBeforeSending(const std::error_code& code) {
-  return code == std::errc::connection_refused || code == std::errc::host_unreachable ||
-         code == std::errc::network_unreachable || code == std::errc::address_not_available ||
-         code.value() == boost::asio::error::host_not_found ||
-         code.value() == boost::asio::error::host_not_found_try_again;
-}
 
 absl::Status TooLarge(size_t limit) {
   return absl::ResourceExhaustedError(StrCat("response body is larger than ", limit, " bytes"));
@@ -70,9 +62,11 @@ http::http_request ToCpprest(const HttpRequest& request, const web::uri& target)
   if (request.body.empty()) return message;
   if (request.send_once) {
     // A body that cannot be rewound keeps cpprestsdk from sending it again (docs/adr/0004).
+    // This buffer copies at once; waiting for its tasks would need a free thread of the pool
+    // that this may be running on.
     concurrency::streams::producer_consumer_buffer<uint8_t> buffer;
-    buffer.putn_nocopy(reinterpret_cast<const uint8_t*>(request.body.data()), request.body.size()).wait();
-    buffer.close(std::ios_base::out).wait();
+    buffer.putn_nocopy(reinterpret_cast<const uint8_t*>(request.body.data()), request.body.size());
+    buffer.close(std::ios_base::out);
     message.set_body(buffer.create_istream(), request.body.size(), content_type);
   } else {
     message.set_body(request.body, content_type);
@@ -125,6 +119,12 @@ std::shared_ptr<CpprestTransport::Client> CpprestTransport::ClientFor(const std:
   return client;
 }
 
+void CpprestTransport::DropPool(const std::string& origin, const std::shared_ptr<Client>& client) {
+  absl::MutexLock lock(&mu_);
+  const auto found = clients_.find(origin);
+  if (found != clients_.end() && found->second == client) clients_.erase(found);
+}
+
 void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
   // Shared: the library may still read the body after the deadline has answered.
   const auto request = std::make_shared<const HttpRequest>(std::move(to_send));
@@ -140,8 +140,12 @@ void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
     const std::string origin = target.authority().to_string();
     http::http_request message = ToCpprest(*request, target);
     message.set_progress_handler(
-        [exchange, limit](http::message_direction::direction direction, utility::size64_t so_far) {
-          if (direction != http::message_direction::download || so_far <= limit) return;
+        [exchange, limit, request](http::message_direction::direction direction, utility::size64_t so_far) {
+          if (direction == http::message_direction::upload) {
+            if (so_far >= request->body.size()) exchange->sent = true;
+            return;
+          }
+          if (so_far <= limit) return;
           exchange->too_large = true;
           throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
         });
@@ -158,20 +162,19 @@ void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
         })
         // The last link takes the task itself and reads its outcome: an exception that
         // nobody reads would end the process. It also keeps client and body alive.
-        .then([exchange, limit, settle, client, request](pplx::task<HttpResponse> task) {
+        .then([this, exchange, limit, settle, client, origin, request](pplx::task<HttpResponse> task) {
           settle();
+          const auto fail = [&](std::string_view why) {
+            if (exchange->too_large) return exchange->Fail(TooLarge(limit));
+            if (!exchange->finished()) DropPool(origin, client);
+            exchange->Fail(Unavailable(why), /*surely_not_sent=*/!request->body.empty() && !exchange->sent);
+          };
           try {
             exchange->Finish({.response = task.get()});
-          } catch (const http::http_exception& error) {
-            if (exchange->too_large) {
-              exchange->Fail(TooLarge(limit));
-            } else {
-              exchange->Fail(absl::UnavailableError(error.what()), HappensBeforeSending(error.error_code()));
-            }
           } catch (const std::exception& error) {
-            exchange->Fail(exchange->too_large ? TooLarge(limit) : absl::UnavailableError(error.what()));
+            fail(error.what());
           } catch (...) {
-            exchange->Fail(absl::UnavailableError("the exchange was cancelled"));
+            fail("the exchange was cancelled");
           }
         });
   } catch (const std::exception& error) {

@@ -44,6 +44,9 @@ class CpprestTransport : public HttpTransport {
   using Client = web::http::client::http_client;
 
   std::shared_ptr<Client> ClientFor(const std::string& origin, const std::string& scheme, const std::string& host);
+  /// After a connection failed: others of its pool are likely dead too, and the library does
+  /// not look before it uses one. The next exchange connects anew.
+  void DropPool(const std::string& origin, const std::shared_ptr<Client>& client);
 
   Timers& timers_;
   const Settings settings_;

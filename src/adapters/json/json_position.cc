@@ -157,7 +157,10 @@ absl::Status DescribeSyntaxError(std::string_view text) {
   const size_t offset = *tracker.error_position == 0 ? 0 : *tracker.error_position - 1;
   const Position at = PositionAt(text, offset);
   std::string seen = "the end of the text";
-  if (offset < text.size()) seen = StrCat("'", std::string(1, text[offset]), "'");
+  if (offset < text.size()) {
+    const char c = text[offset];
+    seen = c > ' ' && c <= '~' ? fmt::format("'{}'", c) : fmt::format("byte 0x{:02x}", static_cast<unsigned char>(c));
+  }
   return InvalidArgument("not valid JSON at line ", at.line, ", column ", at.column, ": unexpected ", seen,
                          Hint(text, offset));
 }

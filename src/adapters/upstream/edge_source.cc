@@ -34,9 +34,9 @@ std::string EncodeSegment(std::string_view text) {
 
 std::string EncodeQueryValue(std::string_view text) { return PercentEncode(text, "!$'()*,;:@/?"); }
 
-/// HTTP 404 without a GraphQL error: the path itself is unknown.
+/// A 404 that is not about the customer or the resource.
 bool IsPathUnknown(const UpstreamFailure& failure) {
-  return failure.status.code() == absl::StatusCode::kNotFound && failure.upstream_code.empty();
+  return failure.http_status == 404 && CodeForUpstreamCode(failure.upstream_code) != absl::StatusCode::kNotFound;
 }
 
 }  // namespace

@@ -121,6 +121,7 @@ std::optional<UpstreamFailure> FailureFromResponse(const HttpResponse& response)
   } else if (!success && failure->status.code() == StatusCode::kUnknown) {
     failure->status = absl::Status(CodeForHttpStatus(response.status), failure->status.message());
   }
+  failure->http_status = response.status;
   failure->retry_after = RetryAfter(response);
   failure->transient = IsTransientStatus(response.status) || failure->status.code() == StatusCode::kResourceExhausted;
   // Throttling happens before a request is handled (section 2.5).

@@ -22,7 +22,7 @@ WallTime T(int64_t ms) { return WallTimeFromEpochMs(1'795'000'000'000 + ms); }
 class DoorTest : public ::testing::Test {
  protected:
   void Admit(const CustomerEntitlements& entitlements, Mode mode = Mode::kMerge) {
-    door_.Admit({"a", ""}, entitlements, door_.StartFetch(), mode);
+    door_.Admit(door_.StartFetch({"a", ""}), entitlements, mode);
   }
 
   CustomerEntitlements Held() {
@@ -109,14 +109,37 @@ TEST_F(DoorTest, AReceiptKeepsTheRecordAsOldAsItWas) {
 
 TEST_F(DoorTest, AFetchThatBeganBeforeAReceiptDoesNotHideIt) {
   Admit(Of({Dated(3, T(0))}));
-  const RecordDoor::FetchStart start = door_.StartFetch();
+  const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
   time_.Advance(Millis(10));
   door_.ApplyReceipt(Receipt(4, T(10)));
   FeatureEntitlement fetched = Dated(3, T(0));
   fetched.usage_limit = 200;
-  door_.Admit({"a", ""}, Of({fetched}), start, Mode::kMerge);
+  door_.Admit(fetch, Of({fetched}), Mode::kMerge);
   EXPECT_EQ(Held().features[0].current_usage, 4);
   EXPECT_EQ(Held().features[0].usage_limit, 200);
+}
+
+TEST_F(DoorTest, AFirstFetchThatBeganBeforeReceiptsDoesNotHideThem) {
+  FeatureEntitlement other = Metered("other", 10, 1);
+  {
+    const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
+    door_.ApplyReceipt(Receipt(5, T(11)));
+    door_.ApplyReceipt(Receipt(4, T(10)));  // overtaken on its way
+    door_.Admit(fetch, Of({Dated(3, T(0)), other}), Mode::kMerge);
+  }
+  EXPECT_EQ(Held().features[0].current_usage, 5);
+  EXPECT_EQ(Held().features[1].current_usage, 1);
+  // Only what is acknowledged while a fetch is under way is kept for it.
+  cache_.Erase({"a", ""});
+  Admit(Of({Dated(3, T(0))}));
+  EXPECT_EQ(Held().features[0].current_usage, 3);
+}
+
+TEST_F(DoorTest, AFetchThatCountedAReceiptAlreadyStands) {
+  const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
+  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Admit(fetch, Of({Dated(9, T(11))}), Mode::kMerge);
+  EXPECT_EQ(Held().features[0].current_usage, 9);
 }
 
 TEST_F(DoorTest, AFetchWithNewerUsageReplacesAReceipt) {
@@ -142,6 +165,10 @@ TEST_F(DoorTest, AReloadReplacesWhateverIsHeld) {
   door_.ApplyReceipt(Receipt(4, T(10)));
   Admit(Of({Dated(1, T(0))}), Mode::kReplace);
   EXPECT_EQ(Held().features[0].current_usage, 1);
+  const RecordDoor::Fetch reload = door_.StartFetch({"a", ""});
+  door_.ApplyReceipt(Receipt(2, T(20)));
+  door_.Admit(reload, Of({Dated(1, T(0))}), Mode::kReplace);
+  EXPECT_EQ(Held().features[0].current_usage, 2) << "acknowledged after the reload began";
 }
 
 TEST_F(DoorTest, ACreditReceiptMovesTheFeaturesThatItPays) {

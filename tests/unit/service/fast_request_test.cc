@@ -15,12 +15,8 @@ namespace v1 = stigg::sidecar::v1;
 
 constexpr CheckRequestShape kGeneric{.requested_usage = 2, .requested_values = 3};
 constexpr CheckRequestShape kMetered{.requested_usage = 1};
-constexpr CheckRequestShape kV2{.resource_id = 2,
-                                .feature_id = 3,
-                                .currency_id = 4,
-                                .options = 5,
-                                .requested_usage = 2,
-                                .requested_values = 3};
+constexpr CheckRequestShape kV2{
+    .resource_id = 2, .feature_id = 3, .currency_id = 4, .options = 5, .requested_usage = 2, .requested_values = 3};
 
 bool IsFast(std::string_view bytes, const CheckRequestShape& shape = kGeneric) {
   FastRequest out;

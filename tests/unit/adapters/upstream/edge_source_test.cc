@@ -193,6 +193,12 @@ TEST_F(EdgeTest, ANotFoundErrorOfTheCloudIsNotAnUnknownPath) {
   EXPECT_EQ(transport_.requests.size(), 1U);
 }
 
+TEST_F(EdgeTest, ANotFoundErrorWithoutASubjectIsAnUnknownPath) {
+  transport_.WillAnswer(404, R"({"errors":[{"message":"No such path","extensions":{"code":"NotFound"}}]})");
+  transport_.WillAnswer(200, Fixture("edge-entitlements.json"));
+  EXPECT_TRUE(Fetch()->ok());
+}
+
 class EdgeV1Test : public EdgeTest {
  protected:
   EdgeV1Test() : EdgeTest(GenerationSetting::kV1) {}

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
 from harness.certificates import CertificateAuthority
 from harness.daemon import Daemons
+from harness.failures import refusal
 from harness.relay import Proxy, TlsFront
-from independent_upstream import Upstream
+from independent_upstream import DropAfterProcessing, Upstream, operation
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,22 @@ def test_a_certificate_for_another_name_is_refused(
     assert sidecar.client.metered("c1", "seats").is_fallback
     assert not upstream.recorder.requests(lambda request: True)
     front.close()
+
+
+def test_a_report_is_sent_once_when_the_connection_breaks_off_without_a_tls_goodbye(
+    upstream: Upstream, authority: CertificateAuthority, tls_front: TlsFront, daemon: Daemons
+) -> None:
+    sidecar = daemon(
+        EXTRA_CA_FILE=authority.ca_file,
+        UPSTREAM_API="v1",
+        **over_tls(upstream, f"https://localhost:{tls_front.port}"),
+    )
+    assert sidecar.client.report_usage("c1", "seats", 1).current_usage == 4
+    lost = upstream.faults.inject(operation("ReportUsage"), DropAfterProcessing())
+    refused = refusal(lambda: sidecar.client.report_usage("c1", "seats", 1))
+    assert refused.code is grpc.StatusCode.UNAVAILABLE
+    assert lost.hits == 1
+    assert upstream.world.usage("c1", "seats") == 5
 
 
 def test_a_proxy_is_used_for_tls_targets(

@@ -18,6 +18,7 @@ Generation GenerationChoice::Preferred(MonoTime now) const {
 }
 
 void GenerationChoice::Settle(Generation generation, MonoTime now) {
+  if (!MaySwitch()) return;
   const int64_t until = generation == Generation::kV1 ? (now + kProbeEvery).time_since_epoch().count() : INT64_MIN;
   const int64_t before = v1_until_ms_.exchange(until, std::memory_order_relaxed);
   const bool was_v1 = before != INT64_MIN;

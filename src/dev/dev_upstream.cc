@@ -49,13 +49,17 @@ DevUpstream::DevUpstream(const Options& options, WorldData data, Clock& clock)
     : options_(options),
       world_(std::move(data), clock),
       api_(world_),
+      push_(world_, faults_, options.push),
       io_("dev-upstream"),
       server_(std::make_unique<HttpServer>(
           io_.context(),
           [this](ServerRequest request, Respond respond) { Handle(std::move(request), std::move(respond)); },
           HttpServer::Limits{.body_bytes_max = 16 << 20})),
       acceptor_(io_.context()),
-      watch_timer_(io_.context()) {}
+      watch_timer_(io_.context()) {
+  // The world changes on the io thread only: in Handle and in WatchDataFile.
+  world_.Listen([this](const Push& push) { push_.OnChange(push); });
+}
 
 DevUpstream::~DevUpstream() { io_.Stop(); }
 
@@ -91,6 +95,9 @@ void DevUpstream::Accept() {
 
 void DevUpstream::Handle(ServerRequest request, Respond respond) {
   if (request.path.starts_with("/_dev/")) return std::move(respond)(Control(request));
+  if (request.path == "/graphql" && PushHub::AsksForWebSocket(request)) {
+    return std::move(respond)(push_.Upgrade(request));
+  }
   const Channel channel = request.path == "/graphql" ? Channel::kGraphql : Channel::kEdge;
   ++(channel == Channel::kGraphql ? graphql_requests_ : edge_requests_);
   Serve(channel, request, std::move(respond));
@@ -135,27 +142,56 @@ void DevUpstream::Serve(Channel channel, const ServerRequest& request, Respond r
     case Kind::kSilent:
       response.fault = Break::kSilence;
       break;
+    case Kind::kRefuse:
+    case Kind::kError:
+      break;  // of WebSockets only: never taken here
   }
   std::move(respond)(std::move(response));
 }
 
 ServerResponse DevUpstream::Control(const ServerRequest& request) {
-  if (request.path == "/_dev/faults" && request.method == "GET") return JsonResponse(200, faults_.List());
-  if (request.path == "/_dev/faults" && request.method == "DELETE") {
-    faults_.Clear();
-    return JsonResponse(200, Json::array());
+  if (request.path == "/_dev/faults") return ControlFaults(request);
+  if (request.path == "/_dev/push" && request.method == "POST") return ControlPush(request);
+  if (request.path == "/_dev/subscribers" && request.method == "GET") return JsonResponse(200, push_.Describe());
+  if (request.path == "/_dev/requests" && request.method == "GET") {
+    return JsonResponse(200, {{"edge", edge_requests_.load()}, {"graphql", graphql_requests_.load()}});
   }
-  if (request.path == "/_dev/faults" && request.method == "POST") {
+  return JsonResponse(404, {{"error",
+                             "known are GET, POST and DELETE /_dev/faults, GET /_dev/requests, GET /_dev/subscribers "
+                             "and POST /_dev/push"}});
+}
+
+ServerResponse DevUpstream::ControlFaults(const ServerRequest& request) {
+  if (request.method == "DELETE") {
+    faults_.Clear();
+  } else if (request.method == "POST") {
     const absl::StatusOr<Json> json = ParseJson(request.body);
     const absl::StatusOr<Fault> fault = json.ok() ? Faults::Parse(*json) : json.status();
     if (!fault.ok()) return JsonResponse(400, {{"error", std::string(Message(fault.status()))}});
     faults_.Add(*fault);
-    return JsonResponse(200, faults_.List());
+    push_.ApplyFaults();
+  } else if (request.method != "GET") {
+    return JsonResponse(405, {{"error", "known are GET, POST and DELETE"}});
   }
-  if (request.path == "/_dev/requests" && request.method == "GET") {
-    return JsonResponse(200, {{"edge", edge_requests_.load()}, {"graphql", graphql_requests_.load()}});
+  return JsonResponse(200, faults_.List());
+}
+
+ServerResponse DevUpstream::ControlPush(const ServerRequest& request) {
+  const absl::StatusOr<Json> json = ParseJson(request.body);
+  absl::Status error = json.status();
+  if (json.ok()) {
+    JsonObject reader(*json, "", error);
+    const std::string name = reader.TextOrEmpty("subscription");
+    const std::optional<Subscription> subscription = SubscriptionNamed(name);
+    if (!subscription.has_value()) {
+      std::vector<std::string_view> known;
+      for (const Subscription each : kSubscriptions) known.push_back(RootField(each));
+      reader.Fail("subscription", StrCat("'", name, "' is not known; expected one of ", Join(known, ", ")));
+    }
+    if (!reader.Has("payload")) reader.Fail("payload", "is missing; expected the payload of a `next` message");
+    if (error.ok()) return JsonResponse(200, {{"subscriptions", push_.Publish(*subscription, (*json)["payload"])}});
   }
-  return JsonResponse(404, {{"error", "known are GET, POST and DELETE /_dev/faults and GET /_dev/requests"}});
+  return JsonResponse(400, {{"error", std::string(Message(error))}});
 }
 
 void DevUpstream::WatchDataFile() {

@@ -1,5 +1,6 @@
 // The local upstream of `stigg-sidecar dev`: a loopback HTTP server with the cloud's API, a
-// control endpoint for faults, and a data file that may be edited while it runs.
+// WebSocket on which changes are pushed, a control endpoint for faults, and a data file that may
+// be edited while it runs.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "adapters/world/world.h"
 #include "dev/cloud_api.h"
 #include "dev/faults.h"
+#include "dev/push_hub.h"
 
 namespace sidecar::dev {
 
@@ -23,6 +25,7 @@ class DevUpstream {
   struct Options {
     std::string data_file;  ///< empty: the built-in world
     uint16_t port = 0;      ///< 0: any free one
+    PushHub::Limits push = {};
   };
 
   /// INVALID_ARGUMENT: the data file cannot be used (the message lists why). UNAVAILABLE:
@@ -39,6 +42,8 @@ class DevUpstream {
   void Accept();
   void Handle(ServerRequest request, Respond respond);
   ServerResponse Control(const ServerRequest& request);
+  ServerResponse ControlFaults(const ServerRequest& request);
+  ServerResponse ControlPush(const ServerRequest& request);
   void Serve(Channel channel, const ServerRequest& request, Respond respond);
   void WatchDataFile();
 
@@ -46,6 +51,7 @@ class DevUpstream {
   World world_;
   CloudApi api_;
   Faults faults_;
+  PushHub push_;
   std::atomic<uint64_t> edge_requests_{0};
   std::atomic<uint64_t> graphql_requests_{0};
   int64_t data_file_stamp_ = 0;

@@ -54,7 +54,8 @@ Json EncodeFeature(const FeatureEntitlement& entitlement, std::optional<WallTime
             {"featureUnitsPlural", feature.units_plural},
             {"description", Json()},
             {"displayName", feature.id},
-            {"refId", feature.id}}},
+            {"refId", feature.id},
+            {"unitTransformation", Json()}}},
           {"creditRate",
            entitlement.credit_rate.has_value()
                ? Json{{"amount", entitlement.credit_rate->amount}, {"currencyId", entitlement.credit_rate->currency_id}}
@@ -74,7 +75,8 @@ Json EncodeCredit(const CreditEntitlement& credit, std::optional<WallTime> updat
           {"usagePeriodEnd", DateOrNull(credit.usage_period_end)},
           {"validUntil", DateOrNull(credit.valid_until)},
           {"currency",
-           {{"currencyId", credit.currency.id},
+           {{"__typename", "EntitlementCurrency"},
+            {"currencyId", credit.currency.id},
             {"displayName", credit.currency.display_name},
             {"description", OrNull(credit.currency.description)},
             {"unitSingular", OrNull(credit.currency.unit_singular)},
@@ -94,6 +96,11 @@ Json EncodeEntitlements(const CustomerEntitlements& entitlements, EntityKeyView 
       element["resourceId"] = key.resource_id.empty() ? Json() : Json(key.resource_id);
     }
     element.update(EncodeFeature(feature, entitlements.updated_at));
+    if (generation == Generation::kV1) {
+      element["requestedUsage"] = nullptr;
+      element["requestedValues"] = nullptr;
+      element["nextResetDate"] = element["usagePeriodEnd"];
+    }
     list.push_back(std::move(element));
   }
   if (generation == Generation::kV1) {

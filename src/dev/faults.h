@@ -14,30 +14,50 @@
 
 namespace sidecar::dev {
 
-enum class Channel : uint8_t { kEdge, kGraphql };
+enum class Channel : uint8_t { kEdge, kGraphql, kWebSocket };
 
 struct Fault {
-  std::optional<Channel> channel;  ///< nullopt: both
-  enum class Kind : uint8_t { kDelay, kStatus, kClose, kCloseAfter, kReset, kHalfBody, kBadJson, kSilent } kind{};
+  std::optional<Channel> channel;  ///< nullopt: edge and graphql
+  enum class Kind : uint8_t {
+    kDelay,
+    kStatus,
+    kClose,
+    kCloseAfter,
+    kReset,
+    kHalfBody,
+    kBadJson,
+    kSilent,
+    kRefuse,
+    kError
+  } kind{};
   Millis delay{0};           ///< kDelay: before the ordinary answer
-  int status = 503;          ///< kStatus
-  int retry_after_secs = 0;  ///< kStatus: sent as Retry-After when more than 0
+  int status = 503;          ///< kStatus, kRefuse
+  int retry_after_secs = 0;  ///< kStatus, kRefuse: sent as Retry-After when more than 0
+  uint16_t code = 1012;      ///< kClose of a WebSocket: a code that may be sent, 1000 to 4999
+  std::string reason;        ///< kClose of a WebSocket, at most 123 bytes; kError: the message
   int64_t times = -1;        ///< requests still to hit; negative: for ever
 };
 
 /// Thread-safe.
 class Faults {
  public:
-  /// Reads {"fault": kind, "channel"?, "times"?, "delayMs"?, "status"?, "retryAfterSecs"?}.
+  /// Reads {"fault": kind, "channel"?, "times"?, "delayMs"?, "status"?, "retryAfterSecs"?,
+  /// "code"?, "reason"?}.
   static absl::StatusOr<Fault> Parse(const Json& json);
 
   void Add(const Fault& fault);
   void Clear();
-  /// The fault that hits this request, if any; counts it down.
+  /// The fault that hits this HTTP request, if any; counts it down.
   std::optional<Fault> Take(Channel channel);
+  /// The same for what this kind hits on a WebSocket: an upgrade, a connection, a subscribe or
+  /// a push (docs/dev.md).
+  std::optional<Fault> TakeOnWebSocket(Fault::Kind kind);
   Json List() const;
 
  private:
+  template <typename Matches>
+  std::optional<Fault> TakeFirst(Matches matches);
+
   mutable absl::Mutex mu_;
   std::vector<Fault> faults_ ABSL_GUARDED_BY(mu_);
 };

@@ -71,6 +71,10 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 
   void Write(ServerResponse response) {
     using Fault = ServerResponse::Fault;
+    if (response.take_over != nullptr) {
+      if (buffer_.size() != 0) return Close();
+      return std::move(response.take_over)(stream_.release_socket());
+    }
     if (response.fault == Fault::kSilence) return HoldOpen();
     if (response.fault == Fault::kClose) return Close();
     if (response.fault == Fault::kReset) {

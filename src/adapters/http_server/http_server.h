@@ -35,6 +35,11 @@ struct ServerResponse {
 
   /// What to do to the connection instead of a proper answer: faults of `dev`.
   enum class Fault : uint8_t { kNone, kClose, kReset, kHalfBody, kSilence } fault = Fault::kNone;
+
+  /// Set: nothing is answered here; the connection leaves this server and its socket goes to
+  /// this function, on the io thread, as the request left it. For protocol upgrades. Not called
+  /// when the peer sent more than the request: no protocol that we speak lets it.
+  absl::AnyInvocable<void(boost::asio::ip::tcp::socket)&&> take_over = nullptr;
 };
 
 /// Called once per request, on the io thread or any other.
@@ -44,7 +49,8 @@ using ServerHandler = std::function<void(ServerRequest, Respond)>;
 
 /// Serves connections handed to it. Requests of one connection are answered in order.
 /// Limits: 8 KiB of headers, `body_bytes_max` of body, `idle` between requests and for each
-/// transfer, `connections_max` at once (more are closed at once).
+/// transfer, `connections_max` at once (more are closed at once; one that was taken over does
+/// not count).
 class HttpServer {
  public:
   struct Limits {

@@ -22,6 +22,32 @@ std::string DimensionText(const DimensionValue& value) {
   return std::get<bool>(value) ? "true" : "false";
 }
 
+/// The figure that the data itself gives; nullopt: it does not have this customer or resource.
+std::optional<double> FigureOf(const WorldData& world, EntityKeyView key, const std::string& id) {
+  const auto customer = world.customers.find(std::string(key.customer_id));
+  if (customer == world.customers.end()) return std::nullopt;
+  const WorldSubscriber* subscriber = &customer->second.self;
+  if (!key.resource_id.empty()) {
+    const auto resource = customer->second.resources.find(std::string(key.resource_id));
+    if (resource == customer->second.resources.end()) return std::nullopt;
+    subscriber = &resource->second;
+  }
+  const auto usage = subscriber->usage.find(id);
+  return usage == subscriber->usage.end() ? 0 : usage->second;
+}
+
+/// Equal but for the dates of the list and of its figures, which new data always renews.
+bool SameAnswer(CustomerEntitlements one, const CustomerEntitlements& other) {
+  one.updated_at = other.updated_at;
+  for (size_t i = 0; i < one.features.size() && i < other.features.size(); ++i) {
+    one.features[i].usage_updated_at = other.features[i].usage_updated_at;
+  }
+  for (size_t i = 0; i < one.credits.size() && i < other.credits.size(); ++i) {
+    one.credits[i].usage_updated_at = other.credits[i].usage_updated_at;
+  }
+  return one == other;
+}
+
 }  // namespace
 
 World::World(WorldData data, Clock& clock) : clock_(clock), data_(std::move(data)), data_since_(clock.WallNow()) {}
@@ -82,6 +108,10 @@ World::Usage& World::UsageOf(const UsageKey& key, const WorldSubscriber& subscri
 
 CustomerEntitlements World::Entitlements(EntityKeyView key) const {
   absl::MutexLock lock(&mu_);
+  return EntitlementsOf(key);
+}
+
+CustomerEntitlements World::EntitlementsOf(EntityKeyView key) const {
   const WorldSubscriber* const subscriber = FindSubscriber(key);
   if (subscriber == nullptr) return {.denied_reason = DeniedReason::kCustomerNotFound};
   if (subscriber->archived) return {.denied_reason = DeniedReason::kCustomerIsArchived};
@@ -116,7 +146,19 @@ CustomerEntitlements World::Entitlements(EntityKeyView key) const {
 }
 
 std::variant<UsageReceipt, WorldError> World::ReportUsage(const UsageReport& report) {
-  absl::MutexLock lock(&mu_);
+  std::vector<UsagePush> moved;
+  const auto count = [&] {
+    absl::MutexLock lock(&mu_);
+    return CountReport(report, moved);
+  };
+  std::variant<UsageReceipt, WorldError> outcome = count();
+  if (listener_ != nullptr) {
+    for (UsagePush& push : moved) listener_(Push(std::move(push)));
+  }
+  return outcome;
+}
+
+std::variant<UsageReceipt, WorldError> World::CountReport(const UsageReport& report, std::vector<UsagePush>& moved) {
   if (const auto known = receipts_.find(report.idempotency_key);
       known != receipts_.end() && !report.idempotency_key.empty()) {
     return known->second;
@@ -151,6 +193,12 @@ std::variant<UsageReceipt, WorldError> World::ReportUsage(const UsageReport& rep
                        .period_start = period.start,
                        .period_end = period.end,
                        .timestamp = usage.updated_at};
+  moved.push_back({.key = report.key,
+                   .id = report.feature_id,
+                   .current_usage = usage.value,
+                   .period_start = period.start,
+                   .period_end = period.end,
+                   .updated_at = usage.updated_at});
   if (grant->credit_rate.has_value() && report.update != UsageUpdate::kSet) {
     const WorldGrant* const credit = FindGrant(grants, grant->credit_rate->currency_id);
     if (credit != nullptr) {
@@ -160,6 +208,11 @@ std::variant<UsageReceipt, WorldError> World::ReportUsage(const UsageReport& rep
       receipt.credit = UsageReceipt::Credit{.currency_id = grant->credit_rate->currency_id,
                                             .current_usage = balance.value,
                                             .timestamp = balance.updated_at};
+      moved.push_back({.key = report.key,
+                       .id = grant->credit_rate->currency_id,
+                       .credit = true,
+                       .current_usage = balance.value,
+                       .updated_at = balance.updated_at});
     }
   }
   if (!report.idempotency_key.empty()) {
@@ -170,14 +223,19 @@ std::variant<UsageReceipt, WorldError> World::ReportUsage(const UsageReport& rep
 }
 
 void World::ReportEvents(const std::vector<UsageEvent>& events) {
-  absl::MutexLock lock(&mu_);
-  for (const UsageEvent& event : events) {
-    if (event_keys_.size() >= kRememberedKeysMax) event_keys_.clear();
-    if (event_keys_.insert(event.idempotency_key).second) CountEvent(event);
+  std::map<UsageKey, UsagePush> moved;  // one push a figure, however many events moved it
+  {
+    absl::MutexLock lock(&mu_);
+    for (const UsageEvent& event : events) {
+      if (event_keys_.size() >= kRememberedKeysMax) event_keys_.clear();
+      if (event_keys_.insert(event.idempotency_key).second) CountEvent(event, moved);
+    }
   }
+  if (listener_ == nullptr) return;
+  for (auto& [key, push] : moved) listener_(Push(std::move(push)));
 }
 
-void World::CountEvent(const UsageEvent& event) {
+void World::CountEvent(const UsageEvent& event, std::map<UsageKey, UsagePush>& moved) {
   const WorldSubscriber* const subscriber = FindSubscriber(event.key.view());
   if (subscriber == nullptr) return;
   for (const auto& [id, grant] : GrantsOf(*subscriber)) {
@@ -185,7 +243,8 @@ void World::CountEvent(const UsageEvent& event) {
     if (feature == data_.features.end() || !feature->second.event_meter.has_value()) continue;
     const EventMeter& meter = *feature->second.event_meter;
     if (meter.event_name != event.event_name) continue;
-    Usage& usage = UsageOf({event.key, id}, *subscriber, PeriodOf(grant));
+    const UsagePeriod period = PeriodOf(grant);
+    Usage& usage = UsageOf({event.key, id}, *subscriber, period);
     if (!meter.distinct_dimension.empty()) {
       const auto dimension = event.dimensions.find(meter.distinct_dimension);
       if (dimension == event.dimensions.end()) continue;
@@ -193,26 +252,49 @@ void World::CountEvent(const UsageEvent& event) {
     }
     usage.value += 1;
     usage.updated_at = std::max(clock_.WallNow(), usage.updated_at);
+    moved[{event.key, id}] = {.key = event.key,
+                              .id = id,
+                              .current_usage = usage.value,
+                              .period_start = period.start,
+                              .period_end = period.end,
+                              .updated_at = usage.updated_at};
   }
 }
 
-void World::Replace(WorldData data) {
-  absl::MutexLock lock(&mu_);
-  const WorldData before = std::exchange(data_, std::move(data));
-  data_since_ = clock_.WallNow();
-  const auto figure = [](const WorldData& world, const UsageKey& key) -> std::optional<double> {
-    const auto customer = world.customers.find(key.entity.customer_id);
-    if (customer == world.customers.end()) return std::nullopt;
-    const WorldSubscriber* subscriber = &customer->second.self;
-    if (!key.entity.resource_id.empty()) {
-      const auto resource = customer->second.resources.find(key.entity.resource_id);
-      if (resource == customer->second.resources.end()) return std::nullopt;
-      subscriber = &resource->second;
+std::map<World::EntityId, CustomerEntitlements> World::ListsOf(const WorldData& one, const WorldData& other) const {
+  std::map<EntityId, CustomerEntitlements> lists;
+  for (const WorldData* const world : {&one, &other}) {
+    for (const auto& [customer, data] : world->customers) {
+      lists.try_emplace({customer, ""}, EntitlementsOf({customer, ""}));
+      for (const auto& [resource, ignored] : data.resources) {
+        lists.try_emplace({customer, resource}, EntitlementsOf({customer, resource}));
+      }
     }
-    const auto usage = subscriber->usage.find(key.id);
-    return usage == subscriber->usage.end() ? 0 : usage->second;
-  };
-  std::erase_if(usage_, [&](const auto& entry) { return figure(before, entry.first) != figure(data_, entry.first); });
+  }
+  return lists;
+}
+
+void World::Replace(WorldData data) {
+  // What changed is what a customer would be answered now, compared with a moment ago: a plan or a
+  // feature that changed is a change of everybody who has it, and of nobody else.
+  std::map<EntityId, CustomerEntitlements> lists_before;
+  std::map<EntityId, CustomerEntitlements> lists;
+  {
+    absl::MutexLock lock(&mu_);
+    if (listener_ != nullptr) lists_before = ListsOf(data_, data);
+    const WorldData before = std::exchange(data_, std::move(data));
+    data_since_ = std::max(clock_.WallNow(), data_since_);
+    std::erase_if(usage_, [&](const auto& entry) {
+      const auto& [key, usage] = entry;
+      return FigureOf(before, key.entity.view(), key.id) != FigureOf(data_, key.entity.view(), key.id);
+    });
+    if (listener_ == nullptr) return;
+    lists = ListsOf(before, data_);
+  }
+  for (auto& [id, list] : lists) {
+    if (SameAnswer(lists_before[id], list)) continue;
+    listener_(ListPush{.key = EntityKey(id.first, id.second), .entitlements = std::move(list)});
+  }
 }
 
 }  // namespace sidecar

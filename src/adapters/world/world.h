@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "adapters/world/world_data.h"
+#include "ports/change_feed.h"
 #include "ports/clock.h"
 #include "ports/usage_sink.h"
 
@@ -25,7 +26,15 @@ struct WorldError {
 /// Thread-safe.
 class World {
  public:
+  /// Hears what changed: a UsagePush for each figure that moved, a ListPush for each customer
+  /// or resource that new data changed. Called after the change, without the lock, on the
+  /// thread that made it: when two threads change the same figure, the dates tell the order.
+  using Listener = std::function<void(const Push&)>;
+
   World(WorldData data, Clock& clock);
+
+  /// Sets who hears of changes. Before the first change.
+  void Listen(Listener listener) { listener_ = std::move(listener); }
 
   /// What the cloud would answer: an unknown customer, an archived one and one without a
   /// plan are empty lists with a reason.
@@ -50,6 +59,7 @@ class World {
              std::tie(other.entity.customer_id, other.entity.resource_id, other.id);
     }
   };
+  using EntityId = std::pair<std::string, std::string>;  // customer, resource
   struct Usage {
     double value = 0;
     WallTime updated_at{};
@@ -64,9 +74,16 @@ class World {
   /// Usage of the current period, created from the data file on first use.
   Usage& UsageOf(const UsageKey& key, const WorldSubscriber& subscriber, const UsagePeriod& period) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void CountEvent(const UsageEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  CustomerEntitlements EntitlementsOf(EntityKeyView key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::variant<UsageReceipt, WorldError> CountReport(const UsageReport& report, std::vector<UsagePush>& moved)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountEvent(const UsageEvent& event, std::map<UsageKey, UsagePush>& moved) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  /// What each customer and resource of either world has now.
+  std::map<EntityId, CustomerEntitlements> ListsOf(const WorldData& one, const WorldData& other) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Clock& clock_;
+  Listener listener_;
   mutable absl::Mutex mu_;
   WorldData data_ ABSL_GUARDED_BY(mu_);
   WallTime data_since_ ABSL_GUARDED_BY(mu_);

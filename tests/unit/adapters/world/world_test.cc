@@ -208,5 +208,127 @@ TEST(ParseWorldTest, SyntaxErrorsNameThePlace) {
               FailsWith(kInvalid, "w.json: not valid JSON at line 2"));
 }
 
+class ListeningWorldTest : public WorldTest {
+ protected:
+  ListeningWorldTest() {
+    world_.Listen([this](const Push& push) { pushes_.push_back(push); });
+  }
+
+  std::vector<UsagePush> UsagePushes() const {
+    std::vector<UsagePush> found;
+    for (const Push& push : pushes_) {
+      if (const auto* usage = std::get_if<UsagePush>(&push)) found.push_back(*usage);
+    }
+    return found;
+  }
+  std::vector<std::string> ChangedLists() const {
+    std::vector<std::string> found;
+    for (const Push& push : pushes_) {
+      if (const auto* list = std::get_if<ListPush>(&push)) {
+        found.push_back(list->key.customer_id + "/" + list->key.resource_id);
+      }
+    }
+    return found;
+  }
+
+  std::vector<Push> pushes_;
+};
+
+TEST_F(ListeningWorldTest, HearsOfReports) {
+  Report(Usage(2));
+  ASSERT_EQ(pushes_.size(), 1U);
+  const UsagePush push = UsagePushes().at(0);
+  EXPECT_EQ(push.key, EntityKey("customer-demo-01", ""));
+  EXPECT_EQ(push.id, "feature-01-templates");
+  EXPECT_FALSE(push.credit);
+  EXPECT_EQ(push.current_usage, 5);
+  EXPECT_EQ(push.updated_at, time_.WallNow());
+}
+
+TEST_F(ListeningWorldTest, RepeatedAndRefusedReportsMoveNothing) {
+  Report(Usage(2, UsageUpdate::kDelta, "key"));
+  Report(Usage(2, UsageUpdate::kDelta, "key"));
+  ErrorCode({.key = {"nobody", ""}, .feature_id = "feature-01-templates", .value = 1});
+  EXPECT_EQ(pushes_.size(), 1U);
+}
+
+TEST_F(ListeningWorldTest, AListenerMayAskTheWorld) {
+  std::optional<double> seen;
+  world_.Listen([&](const Push&) { seen = Feature("feature-01-templates").current_usage; });
+  Report(Usage(2));
+  EXPECT_EQ(seen, 5);
+}
+
+TEST_F(ListeningWorldTest, HearsOfCreditsThatPaid) {
+  World world(*ParseWorld(R"({"features":{"f":{"type":"metered"}},"credits":{"k":{}},
+      "plans":{"p":{"f":{"creditRate":{"credit":"k","amount":2}},"k":{"limit":9}}},
+      "customers":{"c":{"plan":"p"}}})",
+                          "t"),
+              time_);
+  world.Listen([this](const Push& push) { pushes_.push_back(push); });
+  world.ReportUsage({.key = {"c", ""}, .feature_id = "f", .value = 3});
+  const std::vector<UsagePush> moved = UsagePushes();
+  ASSERT_EQ(moved.size(), 2U);
+  EXPECT_EQ(moved[1].id, "k");
+  EXPECT_TRUE(moved[1].credit);
+  EXPECT_EQ(moved[1].current_usage, 6);
+}
+
+TEST_F(ListeningWorldTest, HearsOncePerFigureOfEvents) {
+  const auto login = [](std::string key, std::string user) {
+    return UsageEvent{.event_name = "user_login",
+                      .key = {"customer-demo-01", ""},
+                      .idempotency_key = std::move(key),
+                      .dimensions = {{"user_id", std::move(user)}}};
+  };
+  world_.ReportEvents({login("1", "a"), login("2", "b"), login("3", "b")});
+  ASSERT_EQ(pushes_.size(), 1U);
+  EXPECT_EQ(UsagePushes().at(0).current_usage, 3);
+  EXPECT_TRUE(UsagePushes().at(0).period_end.has_value());
+  world_.ReportEvents({login("2", "b"), login("4", "a")});
+  EXPECT_EQ(pushes_.size(), 1U) << "nothing was counted";
+}
+
+TEST_F(ListeningWorldTest, NewDataIsToldToThoseWhomItChanges) {
+  const auto data = [](std::string_view plan, std::string_view customers) {
+    return *ParseWorld(R"({"features":{"f":{"type":"metered"}},"plans":{"p":{"f":{"limit":)" + std::string(plan) +
+                           R"(}},"q":{"f":{"limit":1}}},"customers":{)" + std::string(customers) + "}}",
+                       "t");
+  };
+  World world(data("5", R"("a":{"plan":"p"},"b":{"plan":"q","resources":{"r":{"plan":"p"}}},"gone":{"plan":"q"})"),
+              time_);
+  world.Listen([this](const Push& push) { pushes_.push_back(push); });
+
+  time_.Advance(Millis(1000));
+  world.Replace(data("5", R"("a":{"plan":"p"},"b":{"plan":"q","resources":{"r":{"plan":"p"}}},"gone":{"plan":"q"})"));
+  EXPECT_TRUE(pushes_.empty()) << "the same data again";
+
+  world.Replace(data("6", R"("a":{"plan":"p"},"b":{"plan":"q","resources":{"r":{"plan":"p"}}},"new":{"plan":"q"})"));
+  EXPECT_EQ(ChangedLists(), (std::vector<std::string>{"a/", "b/r", "gone/", "new/"}));
+  const auto& changed = std::get<ListPush>(pushes_[0]).entitlements;
+  EXPECT_EQ(changed.features.at(0).usage_limit, 6);
+  EXPECT_EQ(changed.updated_at, time_.WallNow());
+  EXPECT_EQ(std::get<ListPush>(pushes_[2]).entitlements.denied_reason, DeniedReason::kCustomerNotFound);
+}
+
+TEST_F(ListeningWorldTest, ANewFigureInTheDataIsToldWithItsDate) {
+  const auto data = [](int usage) {
+    return *ParseWorld(R"({"features":{"f":{"type":"metered"}},"plans":{"p":{"f":{"limit":9}}},
+        "customers":{"a":{"plan":"p","usage":{"f":)" +
+                           std::to_string(usage) + "}}}}",
+                       "t");
+  };
+  World world(data(1), time_);
+  world.Listen([this](const Push& push) { pushes_.push_back(push); });
+  world.ReportUsage({.key = {"a", ""}, .feature_id = "f", .value = 1});
+  pushes_.clear();
+  time_.Advance(Millis(1000));
+  world.Replace(data(7));
+  ASSERT_EQ(ChangedLists(), (std::vector<std::string>{"a/"}));
+  const auto& feature = std::get<ListPush>(pushes_[0]).entitlements.features.at(0);
+  EXPECT_EQ(feature.current_usage, 7);
+  EXPECT_EQ(feature.usage_updated_at, time_.WallNow()) << "older usage must not outlive it";
+}
+
 }  // namespace
 }  // namespace sidecar

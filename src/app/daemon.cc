@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <condition_variable>
+#include <future>
 #include <thread>
 
 #include "adapters/prometheus/metrics_text.h"
 #include "adapters/system/limits.h"
 #include "app/version.h"
+#include "core/hottest_keys.h"
 #include "service/encode.h"
 #include "text/text.h"
 
@@ -51,7 +52,7 @@ Daemon::Daemon(const Config& config)
       cache_(CacheOptions(config, cache_limit_source_), epochs_, definitions_),
       io_("sidecar-io"),
       timers_(io_.context()),
-      door_(cache_, clock_, random_, Freshness(config)),
+      door_(cache_, clock_, random_, cover_, Freshness(config)),
       admin_routes_{.health_path = config.health_path,
                     .ready_path = config.ready_path,
                     .readiness = readiness_,
@@ -76,17 +77,22 @@ std::string Daemon::Describe() const {
 }
 
 absl::Status Daemon::Start() {
-  absl::StatusOr<std::unique_ptr<Upstream>> upstream = MakeUpstream(config_, {clock_, timers_, random_, metrics_});
+  absl::StatusOr<std::unique_ptr<Upstream>> upstream =
+      MakeUpstream(config_, {clock_, timers_, random_, metrics_, io_.context()});
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
-  resolver_ = std::make_unique<EntitlementResolver>(cache_, door_, upstream_->source(), upstream_->reload_source(),
-                                                    clock_, timers_, metrics_,
+  resolver_ = std::make_unique<EntitlementResolver>(cache_, door_, cover_, upstream_->source(),
+                                                    upstream_->reload_source(), clock_, timers_, metrics_,
                                                     ResolverSettings{.freshness = Freshness(config_),
                                                                      .read_budget = config_.suspect_refresh_budget,
                                                                      .fetch_timeout = config_.entitlements_timeout});
+  refresh_ = std::make_unique<BackgroundRefresh>(*resolver_, clock_, timers_, BackgroundRefreshSettings{});
+  intake_ = std::make_unique<FeedIntake>(cover_, door_, *refresh_, clock_,
+                                         [this](size_t most) { return HottestKeys(cache_, most); });
   reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_);
   handlers_ = MakeHandlers({.cache = cache_,
                             .resolver = *resolver_,
+                            .cover = cover_,
                             .reporter = *reporter_,
                             .fallbacks = config_.entitlements_fallback,
                             .clock = clock_,
@@ -99,6 +105,7 @@ absl::Status Daemon::Start() {
   if (absl::Status status = Listen(); !status.ok()) return status;
   readiness_.SetListening();
   timers_.At(clock_.Now() + config_.start_grace, [this] { readiness_.SetFirstAttemptEnded(); });
+  StartFeed();
   upstream_->FirstAttempt([this] { readiness_.SetFirstAttemptEnded(); });
   return absl::OkStatus();
 }
@@ -138,6 +145,18 @@ absl::Status Daemon::Listen() {
   return absl::OkStatus();
 }
 
+void Daemon::StartFeed() {
+  if (upstream_->feed() != nullptr) upstream_->feed()->Start(*intake_);
+}
+
+void Daemon::StopFeed() {
+  if (upstream_->feed() == nullptr) return;
+  auto stopped = std::make_shared<std::promise<void>>();
+  upstream_->feed()->Stop([stopped] { stopped->set_value(); });
+  constexpr std::chrono::seconds kPatience{2};
+  stopped->get_future().wait_for(kPatience);
+}
+
 void Daemon::WaitForIdle(MonoTime until) {
   constexpr Millis kLookEvery{1};
   while (front_->running() > 0 && clock_.Now() < until) std::this_thread::sleep_for(kLookEvery);
@@ -153,6 +172,7 @@ void Daemon::Drain(Millis settle) {
   WaitForIdle(std::min(start + std::max(settle, config_.drain_timeout / 2), deadline));
   health_.Enter(HealthState::Phase::kEnded);
   if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
+  StopFeed();
 }
 
 }  // namespace sidecar

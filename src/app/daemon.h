@@ -16,7 +16,10 @@
 #include "app/upstream.h"
 #include "cache/entitlement_cache.h"
 #include "config/config.h"
+#include "core/background_refresh.h"
 #include "core/entitlement_resolver.h"
+#include "core/feed_intake.h"
+#include "core/live_cover.h"
 #include "core/metrics.h"
 #include "core/record_door.h"
 #include "core/usage_reporter.h"
@@ -48,6 +51,8 @@ class Daemon {
 
  private:
   absl::Status Listen();
+  void StartFeed();
+  void StopFeed();
   void WaitForIdle(MonoTime until);
 
   const Config config_;
@@ -60,9 +65,12 @@ class Daemon {
   EntitlementCache cache_;
   IoThread io_;
   AsioTimers timers_;
+  LiveCover cover_;
   RecordDoor door_;
   std::unique_ptr<Upstream> upstream_;
   std::unique_ptr<EntitlementResolver> resolver_;
+  std::unique_ptr<BackgroundRefresh> refresh_;
+  std::unique_ptr<FeedIntake> intake_;
   std::unique_ptr<UsageReporter> reporter_;
   Handlers handlers_;
   HealthState health_;

@@ -201,7 +201,6 @@ CustomerEntitlements Record::ToValue() const {
 void Record::TakeRefreshState(const Record& from) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   suspect.store(from.suspect.load(kRelaxed), kRelaxed);
-  refresh_overran.store(from.refresh_overran.load(kRelaxed), kRelaxed);
   refresh_failures.store(from.refresh_failures.load(kRelaxed), kRelaxed);
   refresh_not_before_ms.store(from.refresh_not_before_ms.load(kRelaxed), kRelaxed);
 }

@@ -106,8 +106,6 @@ class Record {
   mutable std::atomic<bool> visited{false};
   /// Something said that the record may be out of date (docs/architecture.md, freshness).
   mutable std::atomic<bool> suspect{false};
-  /// A refresh of this record has outlived the read budget and is still under way.
-  mutable std::atomic<bool> refresh_overran{false};
   /// Refreshes that failed in a row, for the back-off; saturates.
   mutable std::atomic<uint8_t> refresh_failures{0};
   /// No refresh is asked for before this instant (ms of MonoTime).

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+
 namespace sidecar {
 
-EntitlementResolver::EntitlementResolver(EntitlementCache& cache, RecordDoor& door, EntitlementSource& source,
-                                         EntitlementSource& reload_source, Clock& clock, Timers& timers,
-                                         Metrics& metrics, const ResolverSettings& settings)
+EntitlementResolver::EntitlementResolver(EntitlementCache& cache, RecordDoor& door, const LiveCover& cover,
+                                         EntitlementSource& source, EntitlementSource& reload_source, Clock& clock,
+                                         Timers& timers, Metrics& metrics, const ResolverSettings& settings)
     : cache_(cache),
       door_(door),
+      cover_(cover),
       source_(source),
       reload_source_(reload_source),
       clock_(clock),
@@ -24,40 +27,52 @@ void EntitlementResolver::AnswerFromMemory(EntityKeyView key, Done done) {
 
 void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done) {
   const MonoTime now = clock_.Now();
+  // Not even a flight is made while upstream is not to be asked.
+  if (!source_.available()) return AnswerFromMemory(key, std::move(done));
   const bool budgeted = patience == Patience::kReadBudget;
   const MonoTime until = budgeted ? std::min(deadline, now + settings_.read_budget) : deadline;
+  bool overran = false;
   std::vector<FlightPtr> to_launch;
   {
     absl::MutexLock lock(&mu_);
-    const auto found = flights_.find(EntityKey(key));
-    const bool join = found != flights_.end();
-    const bool busy = under_way_ >= settings_.fetches_max;
-    const bool overran = join && now - found->second->started_at >= settings_.read_budget;
-    const bool refuse_waiting = waiters_ >= settings_.waiters_max || until <= now;
-    if (budgeted ? (refuse_waiting || (join ? overran : busy)) : refuse_waiting) {
-      if (waiters_ >= settings_.waiters_max) metrics_.refused_waiters.Add();
-    } else if (!join && busy && queue_.size() >= settings_.queue_max) {
-      metrics_.shed_fetches.Add();
-    } else {
-      FlightPtr flight;
-      if (join) {
-        flight = found->second;
-        metrics_.coalesced_reads.Add();
-      } else {
-        flight = std::make_shared<Flight>(Flight{.key = EntityKey(key), .started_at = now});
-        flights_.emplace(flight->key, flight);
-        queue_.push_back(flight);
+    if (const FlightPtr flight = JoinOrMakeFlight(key, budgeted, now)) {
+      overran = budgeted && flight->started && now - flight->started_at >= settings_.read_budget;
+      if (waiters_ >= settings_.waiters_max) {
+        metrics_.refused_waiters.Add();
+      } else if (until > now && !overran) {
+        const uint64_t id = next_waiter_id_++;
+        ++waiters_;
+        flight->waiters.emplace(id, Waiter{.done = std::move(done),
+                                           .timer = timers_.At(until, [this, flight, id] { TimeOut(flight, id); }),
+                                           .budgeted = budgeted});
       }
-      const uint64_t id = next_waiter_id_++;
-      ++waiters_;
-      flight->waiters.emplace(id, Waiter{.done = std::move(done),
-                                         .timer = timers_.At(until, [this, flight, id] { TimeOut(flight, id); }),
-                                         .budgeted = budgeted});
       to_launch = TakeStartable();
     }
   }
-  for (FlightPtr& flight : to_launch) Launch(std::move(flight));
-  if (done) AnswerFromMemory(key, std::move(done));  // nobody took it: do not wait
+  LaunchAll(std::move(to_launch));
+  if (!done) return;
+  // Nobody took it: no waiting.
+  if (overran) NoteOverrun(key, now);
+  AnswerFromMemory(key, std::move(done));
+}
+
+EntitlementResolver::FlightPtr EntitlementResolver::JoinOrMakeFlight(EntityKeyView key, bool budgeted, MonoTime now) {
+  EntityKey owned(key);
+  if (const auto found = flights_.find(owned); found != flights_.end()) {
+    metrics_.coalesced_reads.Add();
+    return found->second;
+  }
+  if (under_way_ >= settings_.fetches_max) {
+    if (budgeted) return nullptr;
+    if (queue_.size() >= settings_.queue_max) {
+      metrics_.shed_fetches.Add();
+      return nullptr;
+    }
+  }
+  auto flight = std::make_shared<Flight>(Flight{.key = std::move(owned), .started_at = now});
+  flights_.emplace(flight->key, flight);
+  queue_.push_back(flight);
+  return flight;
 }
 
 std::vector<EntitlementResolver::FlightPtr> EntitlementResolver::TakeStartable() {
@@ -65,7 +80,6 @@ std::vector<EntitlementResolver::FlightPtr> EntitlementResolver::TakeStartable()
   while (under_way_ < settings_.fetches_max && !queue_.empty()) {
     FlightPtr flight = std::move(queue_.front());
     queue_.pop_front();
-    if (flight->waiters.empty()) continue;  // all gave up while it was queued
     flight->started = true;
     flight->started_at = clock_.Now();
     ++under_way_;
@@ -74,7 +88,21 @@ std::vector<EntitlementResolver::FlightPtr> EntitlementResolver::TakeStartable()
   return startable;
 }
 
-void EntitlementResolver::Launch(FlightPtr flight) {
+void EntitlementResolver::LaunchAll(std::vector<FlightPtr> flights) {
+  thread_local std::vector<std::pair<EntitlementResolver*, FlightPtr>>* launching = nullptr;
+  std::vector<std::pair<EntitlementResolver*, FlightPtr>> own;
+  auto& queue = launching == nullptr ? own : *launching;
+  for (FlightPtr& flight : flights) queue.emplace_back(this, std::move(flight));
+  if (launching != nullptr) return;  // a fetch ended inside the loop below, further up the stack
+  launching = &own;
+  const absl::Cleanup done = [] { launching = nullptr; };
+  for (size_t i = 0; i < own.size(); ++i) {
+    const auto [resolver, flight] = own[i];  // a copy: the vector may grow meanwhile
+    resolver->Launch(flight);
+  }
+}
+
+void EntitlementResolver::Launch(const FlightPtr& flight) {
   RecordDoor::Fetch fetch = door_.StartFetch(flight->key.view());
   const MonoTime deadline = fetch.started_at() + settings_.fetch_timeout;
   source_.Fetch(flight->key, deadline,
@@ -104,7 +132,7 @@ void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch&
     --under_way_;
     to_launch = TakeStartable();
   }
-  for (FlightPtr& next : to_launch) Launch(std::move(next));
+  LaunchAll(std::move(to_launch));
   const Resolution resolution{.record = outcome.current, .fetched = result.ok()};
   for (auto& [id, waiter] : waiters) {
     timers_.Cancel(waiter.timer);
@@ -115,25 +143,40 @@ void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch&
 void EntitlementResolver::TimeOut(const FlightPtr& flight, uint64_t waiter_id) {
   Done done;
   bool budgeted = false;
+  bool too_slow = false;
   {
     absl::MutexLock lock(&mu_);
     const auto waiter = flight->waiters.find(waiter_id);
     if (waiter == flight->waiters.end()) return;  // it was answered in this very moment
     done = std::move(waiter->second.done);
     budgeted = waiter->second.budgeted;
+    too_slow = budgeted && flight->started && !std::exchange(flight->overran, true);
     flight->waiters.erase(waiter);
     --waiters_;
-    // A fetch that still waits for a place and that nobody waits for any more is dropped.
-    if (flight->waiters.empty() && !flight->started) flights_.erase(flight->key);
   }
+  if (too_slow) source_.NoteTooSlow(flight->key);
+  if (budgeted) NoteOverrun(flight->key.view(), clock_.Now());
+  AnswerFromMemory(flight->key.view(), std::move(done));
+}
+
+void EntitlementResolver::NoteOverrun(EntityKeyView key, MonoTime now) {
   const EpochDomain::Guard guard(cache_.epochs());
-  const Record* const record = cache_.Find(flight->key.view());
-  if (budgeted && record != nullptr) record->refresh_overran.store(true, std::memory_order_relaxed);
-  std::move(done)({.record = record});
+  if (const Record* const record = cache_.Find(key)) HoldOff(*record, settings_.freshness, now);
 }
 
 void EntitlementResolver::NoteFailure(const EntityKey& key) {
   if (const Record* const record = cache_.Find(key.view())) BackOff(*record, settings_.freshness, clock_.Now());
+}
+
+void EntitlementResolver::RefreshIfSuspect(EntityKeyView key, absl::AnyInvocable<void() &&> ended) {
+  const MonoTime now = clock_.Now();
+  {
+    const EpochDomain::Guard guard(cache_.epochs());
+    const Record* const record = cache_.Find(key);
+    if (record == nullptr || !IsSuspect(*record, now, cover_) || !MayRefresh(*record, now)) return std::move(ended)();
+  }
+  Resolve(key, Patience::kDeadline, now + settings_.fetch_timeout,
+          [ended = std::move(ended)](const Resolution&) mutable { std::move(ended)(); });
 }
 
 void EntitlementResolver::Reload(EntityKeyView key, MonoTime deadline, Done done) {

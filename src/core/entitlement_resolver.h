@@ -50,7 +50,7 @@ class EntitlementResolver {
  public:
   using Done = absl::AnyInvocable<void(const Resolution&) &&>;
 
-  EntitlementResolver(EntitlementCache& cache, RecordDoor& door, EntitlementSource& source,
+  EntitlementResolver(EntitlementCache& cache, RecordDoor& door, const LiveCover& cover, EntitlementSource& source,
                       EntitlementSource& reload_source, Clock& clock, Timers& timers, Metrics& metrics,
                       const ResolverSettings& settings);
 
@@ -61,8 +61,16 @@ class EntitlementResolver {
   };
 
   /// Fetches the record, or joins a fetch that is under way, and answers at `deadline` at
-  /// the latest. The fetch itself is never cancelled by those who wait for it.
+  /// the latest: at once when that has passed. The fetch itself goes on without those who
+  /// wait for it, also while it is queued: its answer still fills the cache.
   void Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done);
+
+  /// Fetches the record if it wants a refresh and nobody has asked for one yet; nobody waits
+  /// for it. `ended` is called once, when there is nothing under way (any more).
+  void RefreshIfSuspect(EntityKeyView key, absl::AnyInvocable<void() &&> ended);
+
+  /// False: upstream keeps failing and is not asked.
+  bool upstream_available() const { return source_.available(); }
 
   /// Fetches through the reload source and replaces what is held, whatever its age. The
   /// resolution has no record when that failed. Not joined with other fetches.
@@ -82,14 +90,22 @@ class EntitlementResolver {
     EntityKey key;
     MonoTime started_at;
     bool started = false;
+    bool overran = false;                // a read has stopped waiting for it
     std::map<uint64_t, Waiter> waiters;  // by id, in order of arrival
   };
   using FlightPtr = std::shared_ptr<Flight>;
 
-  void Launch(FlightPtr flight);
+  /// The flight of the key, made if there is a place for it; nullptr if not. A suspect record
+  /// is worth a free place only, a miss one in the queue too.
+  FlightPtr JoinOrMakeFlight(EntityKeyView key, bool budgeted, MonoTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  /// Starts fetches, one after the other also when they end at once: a thousand that fail
+  /// without being sent must not nest.
+  void LaunchAll(std::vector<FlightPtr> flights);
+  void Launch(const FlightPtr& flight);
   void Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, UpstreamResult<CustomerEntitlements> result);
   void TimeOut(const FlightPtr& flight, uint64_t waiter_id);
   void NoteFailure(const EntityKey& key);
+  void NoteOverrun(EntityKeyView key, MonoTime now);
   /// Marks flights of the queue as started while there are places.
   std::vector<FlightPtr> TakeStartable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   /// What is in memory now, for a caller that stops waiting.
@@ -97,6 +113,7 @@ class EntitlementResolver {
 
   EntitlementCache& cache_;
   RecordDoor& door_;
+  const LiveCover& cover_;
   EntitlementSource& source_;
   EntitlementSource& reload_source_;
   Clock& clock_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/counter.h"
+#include "core/gauge.h"
 
 namespace sidecar {
 
@@ -25,6 +26,19 @@ struct Metrics {
   Counter skipped_entitlements;  ///< entries of an unknown shape left out of a usable body
   Counter clamped_values;        ///< numeric values that do not fit int32
   Counter rejected_requests;     ///< requests answered INVALID_ARGUMENT
+
+  // The warm snapshot.
+  Gauge snapshot_records;        ///< in the one written last; until then, restored
+  Gauge snapshot_written_at_ms;  ///< since 1970; 0: none was written yet
+  Counter snapshot_errors;       ///< could not be written or restored
+
+  // The durable spool.
+  Gauge spool_up;           ///< 1: reports can be spooled
+  Gauge spool_records;      ///< not delivered yet
+  Gauge spool_bytes;        ///< of them, as SPOOL_MAX_BYTES counts
+  Counter spool_delivered;  ///< acknowledged by upstream, from the spool
+  Counter spool_dead;       ///< moved to the dead letters
+  Counter spool_dropped;    ///< refused for want of room, too old, or the oldest of too many dead letters
 };
 
 }  // namespace sidecar

@@ -9,89 +9,9 @@ namespace {
 /// has had time to count what it acknowledged.
 constexpr Millis kFetchTrumpsAfter{60'000};
 
-/// Whether usage dated `candidate` is newer than usage dated `held`.
-bool IsNewer(std::optional<WallTime> candidate, std::optional<WallTime> held) {
-  return candidate.has_value() && (!held.has_value() || *candidate > *held);
-}
-
-/// Whether an acknowledgement dated `candidate` may replace usage dated `held`: equal and
-/// undated ones do.
-bool MayReplace(std::optional<WallTime> candidate, std::optional<WallTime> held) {
-  return !candidate.has_value() || !held.has_value() || *candidate >= *held;
-}
-
-FeatureEntitlement* FindFeature(CustomerEntitlements& value, std::string_view id) {
-  for (FeatureEntitlement& feature : value.features) {
-    if (feature.feature.id == id) return &feature;
-  }
-  return nullptr;
-}
-
-CreditEntitlement* FindCredit(CustomerEntitlements& value, std::string_view id) {
-  for (CreditEntitlement& credit : value.credits) {
-    if (credit.currency.id == id) return &credit;
-  }
-  return nullptr;
-}
-
-/// Keeps usage that `held` knows to be newer than what was fetched.
-void KeepNewerUsage(const CustomerEntitlements& held, CustomerEntitlements& fetched) {
-  for (const FeatureEntitlement& old : held.features) {
-    FeatureEntitlement* const feature = FindFeature(fetched, old.feature.id);
-    if (feature == nullptr || !IsNewer(old.usage_updated_at, feature->usage_updated_at)) continue;
-    feature->current_usage = old.current_usage;
-    feature->period.start = old.period.start;
-    feature->period.end = old.period.end;
-    feature->usage_updated_at = old.usage_updated_at;
-  }
-  for (const CreditEntitlement& old : held.credits) {
-    CreditEntitlement* const credit = FindCredit(fetched, old.currency.id);
-    if (credit == nullptr || !IsNewer(old.usage_updated_at, credit->usage_updated_at)) continue;
-    credit->current_usage = old.current_usage;
-    credit->usage_period_end = old.usage_period_end;
-    credit->usage_updated_at = old.usage_updated_at;
-  }
-}
-
-/// A feature paid for from a credit is denied by an empty balance, and exactly that denial
-/// is lifted by a later positive one (docs/protocol.md section 13.8).
-void FollowBalance(CustomerEntitlements& value, const CreditEntitlement& credit) {
-  const bool exhausted = credit.usage_limit - credit.current_usage <= 0 && !credit.soft_limit;
-  for (FeatureEntitlement& feature : value.features) {
-    if (!feature.credit_rate.has_value() || feature.credit_rate->currency_id != credit.currency.id) continue;
-    if (exhausted && feature.denied_reason == DeniedReason::kNone) {
-      feature.denied_reason = DeniedReason::kInsufficientCredits;
-    } else if (!exhausted && feature.denied_reason == DeniedReason::kInsufficientCredits) {
-      feature.denied_reason = DeniedReason::kNone;
-    }
-  }
-}
-
-/// Writes the receipt into `value`; false when it is older than what is there, or about
-/// something that is not there.
-bool WriteReceipt(const UsageReceipt& receipt, CustomerEntitlements& value) {
-  bool changed = false;
-  FeatureEntitlement* const feature = FindFeature(value, receipt.feature_id);
-  if (feature != nullptr && receipt.current_usage.has_value() &&
-      MayReplace(receipt.timestamp, feature->usage_updated_at)) {
-    feature->current_usage = *receipt.current_usage;
-    feature->period.start = receipt.period_start;
-    feature->period.end = receipt.period_end;
-    if (receipt.timestamp.has_value()) feature->usage_updated_at = receipt.timestamp;
-    changed = true;
-  }
-  if (receipt.credit.has_value()) {
-    CreditEntitlement* const credit = FindCredit(value, receipt.credit->currency_id);
-    if (credit != nullptr && MayReplace(receipt.credit->timestamp, credit->usage_updated_at)) {
-      credit->current_usage = receipt.credit->current_usage;
-      credit->usage_period_end = receipt.credit->usage_period_end;
-      if (receipt.credit->timestamp.has_value()) credit->usage_updated_at = receipt.credit->timestamp;
-      FollowBalance(value, *credit);
-      changed = true;
-    }
-  }
-  return changed;
-}
+/// Changes of one key that are kept for its fetches under way; beyond that the record that
+/// they bring is doubted instead.
+constexpr size_t kChangesKeptMax = 256;
 
 }  // namespace
 
@@ -114,55 +34,83 @@ RecordDoor::Fetch::~Fetch() {
   if (--found->second.fetches == 0) door_->underway_.erase(found);
 }
 
-std::map<std::string, UsageReceipt> RecordDoor::ReceiptsSince(const Fetch& fetch) const {
+RecordDoor::Missed RecordDoor::ChangesSince(const Fetch& fetch) const {
   absl::MutexLock lock(&mu_);
-  return underway_.at(fetch.key_).receipts;
+  return underway_.at(fetch.key_).missed;
+}
+
+RecordStamp RecordDoor::StampOf(MonoTime at, WallTime at_wall, bool negative) const {
+  return {.origin = RecordOrigin::kUpstream,
+          .fetched_at = at,
+          .fetched_at_wall = at_wall,
+          .suspect_at = SuspectAt(settings_, at, negative, cover_.Covers(at), random_)};
 }
 
 EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEntitlements& fetched, Mode mode) {
   const EntityKeyView key = fetch.key_.view();
-  RecordStamp stamp{.origin = RecordOrigin::kUpstream,
-                    .fetched_at = fetch.at_,
-                    .fetched_at_wall = fetch.at_wall_,
-                    .suspect_at = SuspectAt(settings_, fetch.at_, fetched.empty(), random_)};
   return cache_.Update(key, [&](const Record* held) -> RecordPtr {
-    // Looked up while the cache is held: a receipt that comes later finds the new record.
-    const std::map<std::string, UsageReceipt> receipts = ReceiptsSince(fetch);
+    // Looked up while the cache is held: a change that comes later finds the new record.
+    const Missed missed = ChangesSince(fetch);
+    // A list that was asked for, or pushed, after this fetch began is the newer one.
+    if (held != nullptr && mode == Mode::kMerge && held->fetched_at() > fetch.at_) return nullptr;
     const bool keep = held != nullptr && mode == Mode::kMerge && held->changed_at().has_value() &&
                       fetch.at_ < *held->changed_at() + kFetchTrumpsAfter;
-    if (receipts.empty() && !keep) return Record::Build(key, fetched, stamp, cache_.definitions());
+    if (!keep && missed.changes.empty()) {
+      return Record::Build(key, fetched, StampOf(fetch.at_, fetch.at_wall_, fetched.empty()), cache_.definitions());
+    }
     CustomerEntitlements merged = fetched;
+    std::optional<MonoTime> changed_at;
     if (keep) {
-      KeepNewerUsage(held->ToValue(), merged);
-      stamp.changed_at = held->changed_at();
+      KeepNewer(held->ToValue(), merged);
+      changed_at = held->changed_at();
     }
-    for (const auto& [feature, receipt] : receipts) {
-      if (WriteReceipt(receipt, merged)) stamp.changed_at = clock_.Now();
+    bool doubted = missed.too_many;
+    for (const RecordChange& change : missed.changes) {
+      const ChangeEffect effect = ApplyChange(change, merged);
+      doubted |= effect == ChangeEffect::kDoubted;
+      if (effect == ChangeEffect::kAmended || effect == ChangeEffect::kReplaced) changed_at = clock_.Now();
     }
-    return Record::Build(key, merged, stamp, cache_.definitions());
+    RecordStamp stamp = StampOf(fetch.at_, fetch.at_wall_, merged.empty());
+    stamp.changed_at = changed_at;
+    RecordPtr record = Record::Build(key, merged, stamp, cache_.definitions());
+    if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
+    return record;
   });
 }
 
-void RecordDoor::ApplyReceipt(const UsageReceipt& receipt) {
+void RecordDoor::Apply(RecordChange change) {
   const EpochDomain::Guard guard(cache_.epochs());
-  const EntityKeyView key = receipt.key.view();
+  const EntityKey key = KeyOf(change);
   {
     // Before the cache is changed: whoever admits a fetch after that finds it here.
     absl::MutexLock lock(&mu_);
-    const auto found = underway_.find(receipt.key);
+    const auto found = underway_.find(key);
     if (found != underway_.end()) {
-      const auto [known, is_new] = found->second.receipts.try_emplace(receipt.feature_id, receipt);
-      if (!is_new && MayReplace(receipt.timestamp, known->second.timestamp)) known->second = receipt;
+      Missed& missed = found->second.missed;
+      missed.too_many |= missed.changes.size() >= kChangesKeptMax;
+      if (!missed.too_many) missed.changes.push_back(change);
     }
   }
-  cache_.Update(key, [&](const Record* held) -> RecordPtr {
+  cache_.Update(key.view(), [&](const Record* held) -> RecordPtr {
     if (held == nullptr) return nullptr;
     CustomerEntitlements value = held->ToValue();
-    if (!WriteReceipt(receipt, value)) return nullptr;
     RecordStamp stamp = held->stamp();
+    const ChangeEffect effect = ApplyChange(change, value);
+    switch (effect) {
+      case ChangeEffect::kNone:
+        return nullptr;
+      case ChangeEffect::kDoubted:
+        held->suspect.store(true, std::memory_order_relaxed);
+        return nullptr;
+      case ChangeEffect::kAmended:
+        break;
+      case ChangeEffect::kReplaced:
+        stamp = StampOf(clock_.Now(), clock_.WallNow(), value.empty());
+        break;
+    }
     stamp.changed_at = clock_.Now();
-    RecordPtr changed = Record::Build(key, value, stamp, cache_.definitions());
-    if (changed != nullptr) changed->TakeRefreshState(*held);
+    RecordPtr changed = Record::Build(key.view(), value, stamp, cache_.definitions());
+    if (changed != nullptr && effect == ChangeEffect::kAmended) changed->TakeRefreshState(*held);
     return changed;
   });
 }

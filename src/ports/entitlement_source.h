@@ -19,6 +19,12 @@ class EntitlementSource {
   /// `deadline` at the latest, from any thread, possibly before returning. An unknown
   /// customer is a success with an empty list.
   virtual void Fetch(const EntityKey& key, MonoTime deadline, FetchDone done) = 0;
+
+  /// False: a fetch would fail at once. Cheap: asked on every read of a suspect record.
+  virtual bool available() const { return true; }
+
+  /// A fetch of this key, still under way, outlived the time that a read waits for it.
+  virtual void NoteTooSlow(const EntityKey& /*key*/) {}
 };
 
 }  // namespace sidecar

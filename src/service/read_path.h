@@ -41,11 +41,12 @@ MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::s
   }
   context.metrics.cache_hits.Add();
   const bool over = expired(*record);
-  if (!over && !IsSuspect(*record, now)) return {record, MemoryLook::Next::kAnswer};
+  if (!over && !IsSuspect(*record, now, context.cover)) return {record, MemoryLook::Next::kAnswer};
   // A record that keeps failing to refresh is not waited for again; what the data says is
   // over is then answered as unknown.
-  if (!MayRefresh(*record, now)) return {record, MemoryLook::Next::kAnswer};
-  return {record, over ? MemoryLook::Next::kFetch : MemoryLook::Next::kRefresh};
+  if (over && MayFetch(*record, now)) return {record, MemoryLook::Next::kFetch};
+  if (over || !MayRefresh(*record, now)) return {record, MemoryLook::Next::kAnswer};
+  return {record, MemoryLook::Next::kRefresh};
 }
 
 /// Source and age of an answer from `record`, and counts it.
@@ -55,11 +56,9 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record
     return {.source = AnswerOrigin::Source::kFallback};
   }
   if (fetched) return {.source = AnswerOrigin::Source::kUpstream};
-  const bool stale = IsSuspect(*record, now);
+  const bool stale = IsSuspect(*record, now, context.cover);
   if (stale) context.metrics.stale_answers.Add();
-  return {.source = AnswerOrigin::Source::kMemory,
-          .age = std::max(Millis(0), now - record->fetched_at()),
-          .routine = !stale};
+  return {.source = AnswerOrigin::Source::kMemory, .age = context.cover.AgeOf(*record, now), .routine = !stale};
 }
 
 /// Runs a read. `Reader` is a class of static functions:

@@ -5,6 +5,7 @@
 
 #include "cache/entitlement_cache.h"
 #include "core/entitlement_resolver.h"
+#include "core/live_cover.h"
 #include "core/metrics.h"
 #include "core/usage_reporter.h"
 #include "domain/fallback.h"
@@ -20,12 +21,15 @@ struct ServiceSettings {
   Millis report_timeout{60'000};
   /// Reloads answer true without asking anybody (docs/protocol.md section 8).
   bool offline = false;
+  /// Usage reports may be spooled although the caller does not say so (docs/adr/0014).
+  bool spool_usage = false;
 };
 
 /// Everything must outlive the handlers.
 struct ServiceContext {
   EntitlementCache& cache;
   EntitlementResolver& resolver;
+  const LiveCover& cover;
   UsageReporter& reporter;
   const FallbackTable& fallbacks;
   Clock& clock;

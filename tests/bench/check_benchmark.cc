@@ -20,7 +20,7 @@ void KeyToBytes(benchmark::State& state, bool zipf) {
     const MonoTime now = world.clock_.Now();
     const Check check{.form = CheckForm::kMetered, .id = world.features_[i % kFeatures], .ask = {.requested_usage = 1}};
     const Record* const record = world.cache_.Find({keys[i % World::kDraws], ""}, check.id);
-    if (IsSuspect(*record, now)) state.SkipWithError("suspect");
+    if (IsSuspect(*record, now, world.cover_)) state.SkipWithError("suspect");
     FeatureView view;
     record->ReadFeature(static_cast<size_t>(record->FindFeature(check.id)), view);
     out.Clear();

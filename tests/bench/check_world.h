@@ -66,6 +66,7 @@ class World {
     }
     handlers_ = MakeHandlers({.cache = cache_,
                               .resolver = resolver_,
+                              .cover = cover_,
                               .reporter = reporter_,
                               .fallbacks = fallbacks_,
                               .clock = clock_,
@@ -91,9 +92,10 @@ class World {
                            [](const CurrencyDefinition& c) { return EncodeDefinition(c); }};
   EpochDomain epochs_;
   EntitlementCache cache_{{.limit_bytes = size_t{8} << 30, .shards = 64}, epochs_, definitions_};
-  RecordDoor door_{cache_, clock_, random_, {.ttl = Millis(86'400'000)}};
+  LiveCover cover_;
+  RecordDoor door_{cache_, clock_, random_, cover_, {.ttl = Millis(86'400'000)}};
   testing::FakeSource source_;
-  EntitlementResolver resolver_{cache_, door_, source_, source_, clock_, timers_, metrics_, {}};
+  EntitlementResolver resolver_{cache_, door_, cover_, source_, source_, clock_, timers_, metrics_, {}};
   class NoSink : public UsageSink {
     void ReportUsage(std::vector<UsageReport>, MonoTime, UsageDone) override {}
     void ReportEvents(std::vector<UsageEvent>, MonoTime, EventsDone) override {}

@@ -20,8 +20,12 @@ class FakeSource : public EntitlementSource {
 
   void Fetch(const EntityKey& key, MonoTime deadline, FetchDone done) override {
     ++fetches;
+    if (fail_at_once) return std::move(done)(UpstreamFailure{.status = absl::UnavailableError("down")});
     waiting.push_back({key, deadline, std::move(done)});
   }
+
+  bool available() const override { return is_available; }
+  void NoteTooSlow(const EntityKey&) override { ++too_slow; }
 
   /// Answers the request that has waited longest.
   void Answer(CustomerEntitlements entitlements) { std::move(Take().done)(std::move(entitlements)); }
@@ -30,6 +34,9 @@ class FakeSource : public EntitlementSource {
   }
 
   size_t fetches = 0;
+  size_t too_slow = 0;
+  bool is_available = true;
+  bool fail_at_once = false;
   std::deque<Request> waiting;
 
  private:

@@ -58,6 +58,37 @@ constexpr GraphqlOperation kReportEvent{
 constexpr GraphqlOperation kGetSdkConfiguration{
     "GetSdkConfiguration", "query GetSdkConfiguration { sdkConfiguration { sentryDsn isWidgetWatermarkEnabled } }"};
 
+constexpr GraphqlOperation kOnEntitlementsUpdatedV1{
+    "OnEntitlementsUpdated",
+    "subscription OnEntitlementsUpdated { entitlementsUpdated { customerId resourceId "
+    "entitlements { " SIDECAR_FEATURE_FIELDS "} } }"};
+
+constexpr GraphqlOperation kOnEntitlementsUpdatedV2{
+    "OnEntitlementsUpdatedV2",
+    "subscription OnEntitlementsUpdatedV2 { entitlementsUpdatedV2 { customerId resourceId accessDeniedReason "
+    "entitlements { __typename ... on FeatureEntitlement { " SIDECAR_FEATURE_FIELDS
+    "} "
+    "... on CreditEntitlement { " SIDECAR_CREDIT_FIELDS "} } } }"};
+
+constexpr GraphqlOperation kOnUsageUpdatedV1{
+    "OnUsageUpdated",
+    "subscription OnUsageUpdated { usageUpdated { usage { customerId resourceId featureId currentUsage "
+    "usagePeriodStart usagePeriodEnd } } }"};
+
+constexpr GraphqlOperation kOnUsageUpdatedV2{
+    "OnUsageUpdatedV2",
+    "subscription OnUsageUpdatedV2 { usageUpdatedV2 { customerId resourceId entitlementReference { type id } "
+    "usage { currentUsage usagePeriodStart usagePeriodEnd usageUpdatedAt } } }"};
+
+constexpr GraphqlOperation kOnPackagePublished{
+    "OnPackagePublished",
+    "subscription OnPackagePublished { packagePublished { packageType packageRefId packageVersion migrationType } }"};
+
+constexpr GraphqlOperation kOnCreditBalanceUpdated{
+    "OnCreditBalanceUpdated",
+    "subscription OnCreditBalanceUpdated { creditBalanceUpdated { customerId resourceId currencyId "
+    "currency { currencyId } currentBalance totalConsumed totalGranted validUntil } }"};
+
 #undef SIDECAR_FEATURE_FIELDS
 #undef SIDECAR_CREDIT_FIELDS
 #undef SIDECAR_MEASUREMENT_FIELDS
@@ -79,5 +110,16 @@ GraphqlOperation ReportUsageBulkOperation(Generation generation) {
 
 GraphqlOperation ReportEventOperation() { return kReportEvent; }
 GraphqlOperation GetSdkConfigurationOperation() { return kGetSdkConfiguration; }
+
+GraphqlOperation OnEntitlementsUpdatedOperation(Generation generation) {
+  return generation == Generation::kV2 ? kOnEntitlementsUpdatedV2 : kOnEntitlementsUpdatedV1;
+}
+
+GraphqlOperation OnUsageUpdatedOperation(Generation generation) {
+  return generation == Generation::kV2 ? kOnUsageUpdatedV2 : kOnUsageUpdatedV1;
+}
+
+GraphqlOperation OnPackagePublishedOperation() { return kOnPackagePublished; }
+GraphqlOperation OnCreditBalanceUpdatedOperation() { return kOnCreditBalanceUpdated; }
 
 }  // namespace sidecar

@@ -19,4 +19,11 @@ GraphqlOperation ReportUsageBulkOperation(Generation generation);
 GraphqlOperation ReportEventOperation();
 GraphqlOperation GetSdkConfigurationOperation();
 
+// Subscriptions (docs/protocol.md section 3.2). None takes variables.
+GraphqlOperation OnEntitlementsUpdatedOperation(Generation generation);
+GraphqlOperation OnUsageUpdatedOperation(Generation generation);
+GraphqlOperation OnPackagePublishedOperation();
+/// V1 only: in V2 a balance arrives as usage of a credit.
+GraphqlOperation OnCreditBalanceUpdatedOperation();
+
 }  // namespace sidecar

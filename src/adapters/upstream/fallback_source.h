@@ -23,6 +23,9 @@ class FallbackSource : public EntitlementSource {
                  });
   }
 
+  bool available() const override { return first_.available() || second_.available(); }
+  void NoteTooSlow(const EntityKey& key) override { first_.NoteTooSlow(key); }
+
  private:
   EntitlementSource& first_;
   EntitlementSource& second_;

@@ -60,9 +60,15 @@ void GraphqlUsageSink::ReportOnce(Generation generation, const SharedReports& re
     variables = {{"input", {{"usages", std::move(usages)}}}};
   }
   client_.Mutate(reports->size() == 1 ? ReportUsageOperation(generation) : ReportUsageBulkOperation(generation),
-                 variables, deadline, [this, reports, done = std::move(done)](UpstreamResult<Json> data) mutable {
-                   if (!data.ok()) return std::move(done)(data.failure());
-                   std::move(done)(DecodeReceipts(data.value(), *reports));
+                 variables, deadline,
+                 [this, generation, reports, done = std::move(done)](UpstreamResult<Json> data) mutable {
+                   UpstreamResult<std::vector<UsageReceipt>> result =
+                       data.ok() ? DecodeReceipts(data.value(), *reports) : data.failure();
+                   if (!result.ok()) {
+                     UpstreamFailure& failure = result.failure();
+                     failure.safe_to_repeat = failure.surely_not_processed || generation == Generation::kV2;
+                   }
+                   std::move(done)(std::move(result));
                  });
 }
 

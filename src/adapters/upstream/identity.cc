@@ -13,9 +13,6 @@
 namespace sidecar {
 namespace {
 
-/// The schema's enumeration has no value for a sidecar; the vendor's own sends this one
-/// (docs/protocol.md section 1.2).
-constexpr std::string_view kSource = "NODE_SERVER_SDK";
 constexpr std::string_view kClientName = "stigg-sidecar";
 
 std::string Md5Hex(std::string_view text) {
@@ -28,7 +25,7 @@ std::string Md5Hex(std::string_view text) {
 HttpHeaders CommonHeaders(const ProcessIdentity& identity, std::string_view api_key) {
   return {
       {"X-API-KEY", std::string(api_key)},
-      {"source", std::string(kSource)},
+      {"source", std::string(kSourceName)},
       {"X-SDK-INSTANCE-ID", identity.instance_id},
       {"X-SDK-OS-PROCESS-HOSTNAME", identity.host_name},
       {"X-SDK-OS-PROCESS-ID", StrCat(identity.process_id)},

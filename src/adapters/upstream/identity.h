@@ -25,6 +25,10 @@ struct ProcessIdentity {
   static ProcessIdentity OfThisProcess(std::string_view version);
 };
 
+/// What we send as `source`: the schema's enumeration has no value for a sidecar, and the
+/// vendor's own sends this one (docs/protocol.md section 1.2).
+inline constexpr std::string_view kSourceName = "NODE_SERVER_SDK";
+
 /// Headers of an Edge request.
 HttpHeaders EdgeHeaders(const ProcessIdentity& identity, std::string_view api_key);
 /// Headers of a GraphQL request.

@@ -61,6 +61,7 @@ void UpstreamHttp::Count(const UpstreamFailure& failure) {
   // The vendor's engine counts a rejected key instead of, not beside, a failed request
   // (docs/protocol.md section 1.5).
   (failure.invalid_key ? metrics_.invalid_api_key_errors : metrics_.network_request_errors).Add();
+  if (failure.invalid_key) on_rejected_();
 }
 
 }  // namespace sidecar

@@ -1,6 +1,7 @@
 // One exchange with upstream: headers, transport, failure mapping, counting.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -18,8 +19,14 @@ class UpstreamHttp {
   /// Gets the `data` member of a successful answer: an object.
   using Done = absl::AnyInvocable<void(UpstreamResult<Json>) &&>;
 
-  UpstreamHttp(HttpTransport& transport, ProcessIdentity identity, ApiKeySource api_key, Metrics& metrics)
-      : transport_(transport), identity_(std::move(identity)), api_key_(std::move(api_key)), metrics_(metrics) {}
+  /// `on_rejected` is called for every exchange that upstream refused for its key.
+  UpstreamHttp(HttpTransport& transport, ProcessIdentity identity, ApiKeySource api_key, Metrics& metrics,
+               std::function<void()> on_rejected = [] {})
+      : transport_(transport),
+        identity_(std::move(identity)),
+        api_key_(std::move(api_key)),
+        metrics_(metrics),
+        on_rejected_(std::move(on_rejected)) {}
 
   /// `url` absolute and encoded.
   void GetEdge(std::string url, MonoTime deadline, Done done);
@@ -36,6 +43,7 @@ class UpstreamHttp {
   const ProcessIdentity identity_;
   const ApiKeySource api_key_;
   Metrics& metrics_;
+  const std::function<void()> on_rejected_;
 };
 
 }  // namespace sidecar

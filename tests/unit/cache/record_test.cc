@@ -189,13 +189,11 @@ TEST_F(RecordTest, AmendedRecordsTakeOverTheRefreshState) {
   before->suspect = true;
   before->refresh_failures = 3;
   before->refresh_not_before_ms = 42;
-  before->refresh_overran = true;
   const RecordPtr after = Build({});
   after->TakeRefreshState(*before);
   EXPECT_TRUE(after->suspect);
   EXPECT_EQ(after->refresh_failures, 3);
   EXPECT_EQ(after->refresh_not_before_ms, 42);
-  EXPECT_TRUE(after->refresh_overran);
 }
 
 }  // namespace

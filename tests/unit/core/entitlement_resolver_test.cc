@@ -68,10 +68,11 @@ class ResolverTest : public ::testing::Test {
   EpochDomain epochs_;
   EntitlementCache cache_{{.limit_bytes = 8 << 20, .shards = 4}, epochs_, definitions_};
   Metrics metrics_;
-  RecordDoor door_{cache_, time_, random_, settings_.freshness};
+  LiveCover cover_;
+  RecordDoor door_{cache_, time_, random_, cover_, settings_.freshness};
   FakeSource source_;
   FakeSource reload_source_;
-  EntitlementResolver resolver_{cache_, door_, source_, reload_source_, time_, time_, metrics_, settings_};
+  EntitlementResolver resolver_{cache_, door_, cover_, source_, reload_source_, time_, time_, metrics_, settings_};
 };
 
 TEST_F(ResolverTest, FetchesOnceForManyWaiters) {
@@ -140,10 +141,13 @@ TEST_F(ResolverTest, ALateAnswerStillFillsTheCache) {
   EXPECT_EQ(got->times, 1);
 }
 
-TEST_F(ResolverTest, ADeadlineThatPassedIsAnsweredAtOnceWithoutAFetch) {
+TEST_F(ResolverTest, ADeadlineThatPassedIsAnsweredAtOnceAndTheFetchFillsTheCache) {
   const auto got = Resolve("a", Patience::kDeadline, Millis(0));
   EXPECT_EQ(got->times, 1);
-  EXPECT_EQ(source_.fetches, 0U);
+  EXPECT_FALSE(got->record);
+  source_.Answer(Of({Metered("f", 5, 0)}));
+  EXPECT_NE(Find("a"), nullptr);
+  EXPECT_EQ(got->times, 1);
 }
 
 TEST_F(ResolverTest, TheFetchHasADeadlineOfItsOwn) {
@@ -172,15 +176,64 @@ TEST_F(ResolverTest, ARefreshInTimeIsAnswered) {
   EXPECT_EQ(got->limit, 6);
 }
 
-TEST_F(ResolverTest, AnOverrunIsRememberedUntilTheRefreshEnds) {
+TEST_F(ResolverTest, NobodyWaitsTwiceBehindTheSameSlowRefresh) {
   Warm("a", 5);
   Resolve("a", Patience::kReadBudget);
   time_.Advance(Millis(250));
   EXPECT_FALSE(MayRefresh(*Find("a"), time_.Now()));
-  const auto next = Resolve("a", Patience::kReadBudget);
-  EXPECT_EQ(next->times, 1) << "no second wait behind the same slow refresh";
+  EXPECT_TRUE(MayFetch(*Find("a"), time_.Now())) << "what is over waits for the fetch that is under way";
+  EXPECT_EQ(Resolve("a", Patience::kReadBudget)->times, 1);
+  time_.Advance(Millis(1'000));
+  EXPECT_TRUE(MayRefresh(*Find("a"), time_.Now())) << "never for ever, whatever became of the refresh";
+  EXPECT_EQ(Resolve("a", Patience::kReadBudget)->times, 1) << "still the same one";
+  EXPECT_EQ(source_.fetches, 2U);
+  EXPECT_FALSE(MayRefresh(*Find("a"), time_.Now()));
   source_.Answer(Of({Metered("f", 6, 0)}));
   EXPECT_TRUE(MayRefresh(*Find("a"), time_.Now()));
+}
+
+TEST_F(ResolverTest, NothingIsAskedOfAnUpstreamThatKeepsFailing) {
+  Warm("a", 5);
+  source_.is_available = false;
+  const auto suspect = Resolve("a", Patience::kReadBudget);
+  EXPECT_EQ(suspect->times, 1);
+  EXPECT_EQ(suspect->limit, 5);
+  EXPECT_TRUE(MayRefresh(*Find("a"), time_.Now())) << "asked again as soon as upstream is back";
+  const auto miss = Resolve("b");
+  EXPECT_EQ(miss->times, 1);
+  EXPECT_FALSE(miss->record);
+  EXPECT_EQ(source_.fetches, 1U);
+}
+
+TEST_F(ResolverTest, AnOverrunIsToldToTheSourceOncePerFetch) {
+  Warm("a", 5);
+  Resolve("a", Patience::kReadBudget);
+  Resolve("a", Patience::kReadBudget);
+  time_.Advance(Millis(250));
+  EXPECT_EQ(source_.too_slow, 1U);
+}
+
+TEST_F(ResolverTest, FetchesThatEndAtOnceDoNotNest) {
+  std::vector<std::shared_ptr<Got>> all;
+  for (int i = 0; i < 10'000; ++i) all.push_back(Resolve(std::to_string(i)));
+  source_.fail_at_once = true;
+  source_.Fail();
+  while (!source_.waiting.empty()) source_.Fail();
+  for (const auto& got : all) ASSERT_EQ(got->times, 1);
+}
+
+class NoBudgetTest : public ResolverTest {
+ protected:
+  NoBudgetTest() : ResolverTest({.read_budget = Millis(0)}) {}
+};
+
+TEST_F(NoBudgetTest, ASuspectRecordIsAnsweredAtOnceAndStillRefreshed) {
+  Warm("a", 5);
+  const auto got = Resolve("a", Patience::kReadBudget);
+  EXPECT_EQ(got->times, 1);
+  EXPECT_EQ(got->limit, 5);
+  source_.Answer(Of({Metered("f", 6, 0)}));
+  EXPECT_EQ(Resolve("a", Patience::kReadBudget)->limit, 6);
 }
 
 TEST_F(ResolverTest, AFailedRefreshAnswersTheOldRecordAndBacksOff) {
@@ -262,15 +315,15 @@ TEST_F(SmallResolverTest, BeyondTheQueueReadsAreAnsweredAtOnce) {
   EXPECT_EQ(metrics_.shed_fetches.value(), 1U);
 }
 
-TEST_F(SmallResolverTest, AQueuedFetchThatNobodyWaitsForIsDropped) {
+TEST_F(SmallResolverTest, AQueuedFetchThatNobodyWaitsForAnyMoreStillFillsTheCache) {
   Resolve("a");
   Resolve("b");
   const auto queued = Resolve("c", Patience::kDeadline, Millis(10));
   time_.Advance(Millis(10));
   EXPECT_EQ(queued->times, 1);
-  source_.Answer(Of({Boolean("f")}));
-  EXPECT_EQ(source_.fetches, 2U);
-  EXPECT_EQ(resolver_.fetches(), 1U);
+  for (int i = 0; i < 3; ++i) source_.Answer(Of({Boolean("f")}));
+  EXPECT_NE(Find("c"), nullptr);
+  EXPECT_EQ(resolver_.fetches(), 0U);
 }
 
 TEST_F(SmallResolverTest, WaitersAreBounded) {

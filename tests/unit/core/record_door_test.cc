@@ -46,7 +46,8 @@ class DoorTest : public ::testing::Test {
   Definitions definitions_ = PlainDefinitions();
   EpochDomain epochs_;
   EntitlementCache cache_{{.limit_bytes = 8 << 20, .shards = 4}, epochs_, definitions_};
-  RecordDoor door_{cache_, time_, random_, {}};
+  LiveCover cover_;
+  RecordDoor door_{cache_, time_, random_, cover_, {}};
 };
 
 TEST_F(DoorTest, AReceiptIsSeenAtOnce) {
@@ -54,7 +55,7 @@ TEST_F(DoorTest, AReceiptIsSeenAtOnce) {
   UsageReceipt receipt = Receipt(4, T(1));
   receipt.period_start = T(-100);
   receipt.period_end = T(100);
-  door_.ApplyReceipt(receipt);
+  door_.Apply(receipt);
   const FeatureEntitlement feature = Held().features[0];
   EXPECT_EQ(feature.current_usage, 4);
   EXPECT_EQ(feature.period.start, T(-100));
@@ -64,15 +65,15 @@ TEST_F(DoorTest, AReceiptIsSeenAtOnce) {
 
 TEST_F(DoorTest, AnOlderReceiptChangesNothing) {
   Admit(Of({Dated(3, T(10))}));
-  door_.ApplyReceipt(Receipt(2, T(9)));
+  door_.Apply(Receipt(2, T(9)));
   EXPECT_EQ(Held().features[0].current_usage, 3);
 }
 
 TEST_F(DoorTest, EqualAndUndatedReceiptsReplace) {
   Admit(Of({Dated(3, T(10))}));
-  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Apply(Receipt(4, T(10)));
   EXPECT_EQ(Held().features[0].current_usage, 4);
-  door_.ApplyReceipt(Receipt(5, std::nullopt));
+  door_.Apply(Receipt(5, std::nullopt));
   EXPECT_EQ(Held().features[0].current_usage, 5);
   EXPECT_EQ(Held().features[0].usage_updated_at, T(10));
 }
@@ -81,15 +82,15 @@ TEST_F(DoorTest, AReceiptWithoutTotalChangesNothing) {
   Admit(Of({Dated(3, T(0))}));
   UsageReceipt receipt = Receipt(0, T(1));
   receipt.current_usage.reset();
-  door_.ApplyReceipt(receipt);
+  door_.Apply(receipt);
   EXPECT_EQ(Held().features[0].current_usage, 3);
 }
 
 TEST_F(DoorTest, AReceiptForWhatIsNotHeldIsIgnored) {
-  door_.ApplyReceipt(Receipt(4, T(1)));
+  door_.Apply(Receipt(4, T(1)));
   EXPECT_TRUE(Held().empty());
   Admit(Of({Metered("other", 1, 0)}));
-  door_.ApplyReceipt(Receipt(4, T(1)));
+  door_.Apply(Receipt(4, T(1)));
   EXPECT_EQ(Held().features.size(), 1U);
 }
 
@@ -101,7 +102,7 @@ TEST_F(DoorTest, AReceiptKeepsTheRecordAsOldAsItWas) {
     const EpochDomain::Guard guard(epochs_);
     cache_.Find({"a", ""})->suspect = true;
   }
-  door_.ApplyReceipt(Receipt(4, T(1)));
+  door_.Apply(Receipt(4, T(1)));
   const EpochDomain::Guard guard(epochs_);
   EXPECT_EQ(cache_.Find({"a", ""})->fetched_at(), fetched);
   EXPECT_TRUE(cache_.Find({"a", ""})->suspect);
@@ -111,7 +112,7 @@ TEST_F(DoorTest, AFetchThatBeganBeforeAReceiptDoesNotHideIt) {
   Admit(Of({Dated(3, T(0))}));
   const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
   time_.Advance(Millis(10));
-  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Apply(Receipt(4, T(10)));
   FeatureEntitlement fetched = Dated(3, T(0));
   fetched.usage_limit = 200;
   door_.Admit(fetch, Of({fetched}), Mode::kMerge);
@@ -123,8 +124,8 @@ TEST_F(DoorTest, AFirstFetchThatBeganBeforeReceiptsDoesNotHideThem) {
   FeatureEntitlement other = Metered("other", 10, 1);
   {
     const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
-    door_.ApplyReceipt(Receipt(5, T(11)));
-    door_.ApplyReceipt(Receipt(4, T(10)));  // overtaken on its way
+    door_.Apply(Receipt(5, T(11)));
+    door_.Apply(Receipt(4, T(10)));  // overtaken on its way
     door_.Admit(fetch, Of({Dated(3, T(0)), other}), Mode::kMerge);
   }
   EXPECT_EQ(Held().features[0].current_usage, 5);
@@ -137,21 +138,29 @@ TEST_F(DoorTest, AFirstFetchThatBeganBeforeReceiptsDoesNotHideThem) {
 
 TEST_F(DoorTest, AFetchThatCountedAReceiptAlreadyStands) {
   const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
-  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Apply(Receipt(4, T(10)));
   door_.Admit(fetch, Of({Dated(9, T(11))}), Mode::kMerge);
   EXPECT_EQ(Held().features[0].current_usage, 9);
 }
 
+TEST_F(DoorTest, AFetchThatBeganBeforeAReloadDoesNotUndoIt) {
+  const RecordDoor::Fetch fetch = door_.StartFetch({"a", ""});
+  time_.Advance(Millis(1));
+  Admit(Of({Metered("f", 9, 0)}), Mode::kReplace);
+  door_.Admit(fetch, Of({Metered("f", 6, 0)}), Mode::kMerge);
+  EXPECT_EQ(Held().features[0].usage_limit, 9);
+}
+
 TEST_F(DoorTest, AFetchWithNewerUsageReplacesAReceipt) {
   Admit(Of({Dated(3, T(0))}));
-  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Apply(Receipt(4, T(10)));
   Admit(Of({Dated(9, T(11))}));
   EXPECT_EQ(Held().features[0].current_usage, 9);
 }
 
 TEST_F(DoorTest, AFetchAMinuteLaterIsTrustedInFull) {
   Admit(Of({Dated(3, T(0))}));
-  door_.ApplyReceipt(Receipt(4, T(1'000'000)));  // a clock far ahead must not pin it for ever
+  door_.Apply(Receipt(4, T(1'000'000)));  // a clock far ahead must not pin it for ever
   time_.Advance(Millis(59'999));
   Admit(Of({Dated(5, T(5))}));
   EXPECT_EQ(Held().features[0].current_usage, 4);
@@ -162,16 +171,16 @@ TEST_F(DoorTest, AFetchAMinuteLaterIsTrustedInFull) {
 
 TEST_F(DoorTest, AReloadReplacesWhateverIsHeld) {
   Admit(Of({Dated(3, T(0))}));
-  door_.ApplyReceipt(Receipt(4, T(10)));
+  door_.Apply(Receipt(4, T(10)));
   Admit(Of({Dated(1, T(0))}), Mode::kReplace);
   EXPECT_EQ(Held().features[0].current_usage, 1);
   const RecordDoor::Fetch reload = door_.StartFetch({"a", ""});
-  door_.ApplyReceipt(Receipt(2, T(20)));
+  door_.Apply(Receipt(2, T(20)));
   door_.Admit(reload, Of({Dated(1, T(0))}), Mode::kReplace);
   EXPECT_EQ(Held().features[0].current_usage, 2) << "acknowledged after the reload began";
 }
 
-TEST_F(DoorTest, ACreditReceiptMovesTheFeaturesThatItPays) {
+TEST_F(DoorTest, ACreditReceiptMovesTheBalance) {
   FeatureEntitlement paid = Dated(0, T(0));
   paid.credit_rate = CreditRate{2.5, "credits"};
   FeatureEntitlement other = Metered("other", 5, 0);
@@ -182,18 +191,17 @@ TEST_F(DoorTest, ACreditReceiptMovesTheFeaturesThatItPays) {
 
   UsageReceipt exhausting = Receipt(1, T(1));
   exhausting.credit = UsageReceipt::Credit{.currency_id = "credits", .current_usage = 10, .timestamp = T(1)};
-  door_.ApplyReceipt(exhausting);
+  door_.Apply(exhausting);
   CustomerEntitlements held = Held();
   EXPECT_EQ(held.credits[0].current_usage, 10);
-  EXPECT_EQ(held.features[0].denied_reason, DeniedReason::kInsufficientCredits);
+  EXPECT_EQ(held.features[0].denied_reason, DeniedReason::kNone) << "decided on each read, from the balance";
   EXPECT_EQ(held.features[1].denied_reason, DeniedReason::kNone);
-  EXPECT_EQ(held.features[2].denied_reason, DeniedReason::kRevoked);
 
   UsageReceipt refill = Receipt(1, T(2));
   refill.credit = UsageReceipt::Credit{.currency_id = "credits", .current_usage = 5, .timestamp = T(2)};
-  door_.ApplyReceipt(refill);
+  door_.Apply(refill);
   held = Held();
-  EXPECT_EQ(held.features[0].denied_reason, DeniedReason::kNone);
+  EXPECT_EQ(held.credits[0].current_usage, 5);
   EXPECT_EQ(held.features[2].denied_reason, DeniedReason::kRevoked);
 }
 
@@ -208,9 +216,9 @@ TEST(SuspectAtTest, NegativeRecordsAreJitteredByTwentyPercent) {
   const MonoTime now{Millis(0)};
   FixedRandom low(0);
   FixedRandom high(1);
-  EXPECT_EQ(SuspectAt(settings, now, true, low), now + Millis(48'000));
-  EXPECT_EQ(SuspectAt(settings, now, true, high), now + Millis(72'000));
-  EXPECT_EQ(SuspectAt(settings, now, false, low), now + Millis(3'600'000));
+  EXPECT_EQ(SuspectAt(settings, now, true, false, low), now + Millis(48'000));
+  EXPECT_EQ(SuspectAt(settings, now, true, false, high), now + Millis(72'000));
+  EXPECT_EQ(SuspectAt(settings, now, false, false, low), now + Millis(3'600'000));
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ class ReporterTest : public ::testing::Test {
   Definitions definitions_ = testing::PlainDefinitions();
   EpochDomain epochs_;
   EntitlementCache cache_{{}, epochs_, definitions_};
-  RecordDoor door_{cache_, time_, random_, {}};
+  LiveCover cover_;
+  RecordDoor door_{cache_, time_, random_, cover_, {}};
   FakeSink sink_;
   UsageReporter reporter_{sink_, door_};
 };

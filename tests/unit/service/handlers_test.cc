@@ -60,6 +60,7 @@ class HandlersTest : public ::testing::Test {
     fallbacks_.Add("configured", {.has_access = true, .usage_limit = 9});
     handlers_ = MakeHandlers({.cache = cache_,
                               .resolver = resolver_,
+                              .cover = cover_,
                               .reporter = reporter_,
                               .fallbacks = fallbacks_,
                               .clock = time_,
@@ -107,10 +108,11 @@ class HandlersTest : public ::testing::Test {
                            [](const CurrencyDefinition& c) { return EncodeDefinition(c); }};
   EpochDomain epochs_;
   EntitlementCache cache_{{.limit_bytes = 8 << 20, .shards = 4}, epochs_, definitions_};
-  RecordDoor door_{cache_, time_, random_, {}};
+  LiveCover cover_;
+  RecordDoor door_{cache_, time_, random_, cover_, {}};
   testing::FakeSource source_;
   testing::FakeSource reload_source_;
-  EntitlementResolver resolver_{cache_, door_, source_, reload_source_, time_, time_, metrics_, {}};
+  EntitlementResolver resolver_{cache_, door_, cover_, source_, reload_source_, time_, time_, metrics_, {}};
   NullSink sink_;
   UsageReporter reporter_{sink_, door_};
   FallbackTable fallbacks_;

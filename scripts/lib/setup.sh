@@ -45,6 +45,20 @@ ensure_venv() {
   cp "$requirements" "$venv/requirements.txt"
 }
 
+# ensure_reference_ws: the WebSocket server of the end-to-end tests that is not ours, and its
+# packages, at build/reference_ws; made anew when the lock file changes. Any node with npm will do.
+ensure_reference_ws() {
+  local manifest=$root/tests/e2e/reference_ws modules=$root/build/reference_ws
+  cmp -s "$manifest/package-lock.json" "$modules/installed.json" && return
+  command -v npm >/dev/null || ensure_packages nodejs npm || return
+  say "reference WebSocket server"
+  rm -rf "$modules"
+  mkdir -p "$modules"
+  cp "$manifest/package.json" "$manifest/package-lock.json" "$modules"
+  (cd "$modules" && npm ci --silent --ignore-scripts --no-audit --no-fund) || return
+  cp "$manifest/package-lock.json" "$modules/installed.json"
+}
+
 # build_preset NAME [cmake option…]: configures and builds one CMake preset.
 build_preset() {
   local preset=$1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness.daemon import Daemon, Daemons
+from harness.reference_ws import ReferenceWs
 from independent_upstream import Upstream
 
 pytest_plugins = ["independent_upstream.pytest_fixtures"]
@@ -53,6 +54,13 @@ def dev_daemon(shared_daemons: Daemons) -> Daemon:
 def sidecar(upstream: Upstream, daemon: Daemons) -> Daemon:
     """A daemon of the test's own against `upstream`, with the default settings."""
     return daemon(upstream)
+
+
+@pytest.fixture
+def feed(upstream: Upstream) -> Iterator[ReferenceWs]:
+    """The reference WebSocket server, with both generations, that accepts the key of `upstream`."""
+    with ReferenceWs(api_key=upstream.api_key or "") as server:
+        yield server
 
 
 @pytest.hookimpl(hookwrapper=True)

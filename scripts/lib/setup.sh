@@ -8,7 +8,7 @@ build_packages=(
   g++ cmake ninja-build pkg-config ca-certificates
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   libcpprest-dev libboost-dev libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  prometheus-cpp-dev zlib1g-dev
+  prometheus-cpp-dev zlib1g-dev libsqlite3-dev
 )
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
 deep_packages=(clang-14 clang-tidy-14 valgrind)

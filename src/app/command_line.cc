@@ -21,6 +21,8 @@ usage: stigg-sidecar [verb] [arguments]
   health | ready             ask a running sidecar; exit 0 when it is, 1 when it is not
   get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]
                              ask a running sidecar for one entitlement
+  spool ls | dead [--json]   what waits in the durable spool, per customer; what will not be delivered, and why
+  spool drain                deliver it now, without a daemon
   version                    print the version
   help                       print this
 
@@ -44,6 +46,7 @@ int RunCommandLine(const Environment& environment, Arguments arguments) {
   if (verb == "check-config") return CheckConfig(environment, arguments);
   if (verb == "health" || verb == "ready") return Probe(environment, arguments, verb == "ready");
   if (verb == "get") return Get(environment, arguments);
+  if (verb == "spool") return SpoolVerb(environment, arguments);
   if (verb == "version" || verb == "--version") return Print(StrCat("stigg-sidecar ", kVersion, "\n"));
   if (verb == "help" || verb == "--help" || verb == "-h") return Print(StrCat(kUsage, HelpText()));
   if (verb == "config-reference") return Print(MarkdownReference());  // for the README; scripts/check

@@ -55,6 +55,12 @@ struct Config {
   Millis suspect_refresh_budget{250};
   Millis report_timeout{60'000};
 
+  // Spool
+  std::string spool_path;  ///< empty: off
+  bool spool_usage = false;
+  uint64_t spool_max_bytes = 64 << 20;
+  Millis spool_max_age{7 * 86'400'000};
+
   // Cache
   uint64_t cache_max_size_bytes = 0;  ///< 0: half of the memory limit
   // Listeners

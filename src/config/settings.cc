@@ -186,6 +186,21 @@ std::vector<Setting> MakeSettings() {
       {"OFFLINE_DATA_FILE", "Answers", "path of a data file (docs/dev.md)", "none",
        "With OFFLINE: customers to answer for; usage is counted in memory.", false, Text(MEMBER(offline_data_file))},
 
+      // Spool
+      {"SPOOL_PATH", "Spool", "path of a file, made when it is not there", "none: the spool is off",
+       "Event reports are acknowledged when they are on this disk, and delivered in the background.", false,
+       Text(MEMBER(spool_path))},
+      {"SPOOL_USAGE", "Spool", kBoolAccepted, "0",
+       "Spool usage reports too that upstream could not take; without it only for callers that send "
+       "`x-accept-durable: 1`.",
+       false, Bool(MEMBER(spool_usage))},
+      {"SPOOL_MAX_BYTES", "Spool", "whole bytes, at least 65536", "67108864",
+       "Bound of what waits in the spool; beyond it reports are refused.", false,
+       Whole(MEMBER(spool_max_bytes), 1 << 16, kInt64Max)},
+      {"SPOOL_MAX_AGE_SECS", "Spool", "whole seconds, 60 to 31536000", "604800",
+       "What upstream did not take for so long is moved to the dead letters.", false,
+       Duration(MEMBER(spool_max_age), 1000, 60, 31'536'000)},
+
       // Cache
       {"CACHE_MAX_SIZE_BYTES", "Cache", "whole bytes, at least 1048576",
        "half of the container's (else the machine's) memory", "Bound of the in-memory cache, in real bytes.", false,

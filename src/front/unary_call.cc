@@ -71,6 +71,7 @@ void UnaryCall::Finish(std::string_view response, const AnswerOrigin& origin) {
   if (origin.source != AnswerOrigin::Source::kNone && (!origin.routine || !Metadata("x-entitlement-trace").empty())) {
     AddTrailers(origin);
   }
+  if (origin.durable) context_->AddTrailingMetadata("x-report-status", "durable");
   const grpc::Slice slice(response.data(), response.size());
   const grpc::ByteBuffer message(&slice, 1);
   finishing_ = true;

@@ -22,6 +22,8 @@ struct UpstreamFailure {
   std::optional<Millis> retry_after;
   /// The request surely did not reach a handler: sending it again cannot count twice.
   bool surely_not_processed = false;
+  /// Of a usage report: sent again later, with its idempotency key, it cannot count twice.
+  bool safe_to_repeat = false;
   /// The API key was rejected (HTTP 401 or code Unauthenticated).
   bool invalid_key = false;
   /// Worth another try of a read: network errors, 429 and 5xx, not time-outs.
@@ -38,6 +40,7 @@ class UpstreamResult {
   const T& value() const { return std::get<T>(state_); }
   T& value() { return std::get<T>(state_); }
   const UpstreamFailure& failure() const { return std::get<UpstreamFailure>(state_); }
+  UpstreamFailure& failure() { return std::get<UpstreamFailure>(state_); }
 
  private:
   std::variant<T, UpstreamFailure> state_;

@@ -20,6 +20,8 @@ struct AnswerOrigin {
   Millis age{0};
   /// A fresh hit in memory: told only to callers that ask (metadata x-entitlement-trace).
   bool routine = false;
+  /// A report that upstream does not have yet: trailer x-report-status.
+  bool durable = false;
 };
 
 std::string_view Name(AnswerOrigin::Source source);

@@ -110,12 +110,13 @@ class ReportHandlers {
     absl::Status status = ParseRequest(call.request(), request);
     if (status.ok()) status = ReadUsage("", request, reports[0]);
     if (!status.ok()) return Reject(call, status);
-    context_.reporter.ReportUsage(std::move(reports), Deadline(call), [&call](ReportOutcome outcome) {
+    const auto answer = [&call](ReportOutcome outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kUsagePrefix, outcome);
       v1::ReportUsageResponse response;
       WriteReceipt(outcome.receipts.front(), response);
-      call.Finish(response.SerializeAsString(), {});
-    });
+      call.Finish(response.SerializeAsString(), {.durable = outcome.durable});
+    };
+    context_.reporter.ReportUsage(std::move(reports), Deadline(call), answer, DurabilityFor(call));
   }
 
   void ReportUsageBulk(Call& call) const {
@@ -127,12 +128,13 @@ class ReportHandlers {
       status = ReadUsage(StrCat("usages[", i, "]."), request.usages(i), reports[static_cast<size_t>(i)]);
     }
     if (!status.ok()) return Reject(call, status);
-    context_.reporter.ReportUsage(std::move(reports), Deadline(call), [&call](ReportOutcome outcome) {
+    const auto answer = [&call](ReportOutcome outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kUsagePrefix, outcome);
       v1::ReportUsageBulkResponse response;
       for (const UsageReceipt& receipt : outcome.receipts) WriteReceipt(receipt, *response.add_usages());
-      call.Finish(response.SerializeAsString(), {});
-    });
+      call.Finish(response.SerializeAsString(), {.durable = outcome.durable});
+    };
+    context_.reporter.ReportUsage(std::move(reports), Deadline(call), answer, DurabilityFor(call));
   }
 
   void ReportEvents(Call& call) const {
@@ -146,7 +148,7 @@ class ReportHandlers {
     if (!status.ok()) return Reject(call, status);
     context_.reporter.ReportEvents(std::move(events), Deadline(call), [&call](ReportOutcome outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kEventsPrefix, outcome);
-      call.Finish("", {});
+      call.Finish("", {.durable = outcome.durable});
     });
   }
 
@@ -168,6 +170,11 @@ class ReportHandlers {
   }
 
   MonoTime Deadline(Call& call) const { return AnswerBy(call, context_.clock.Now(), context_.settings.report_timeout); }
+
+  Durability DurabilityFor(Call& call) const {
+    const bool accepts = context_.settings.spool_usage || call.Metadata("x-accept-durable") == "1";
+    return accepts ? Durability::kSpoolOnFailure : Durability::kUpstreamOnly;
+  }
 
   void Reject(Call& call, const absl::Status& status) const {
     context_.metrics.rejected_requests.Add();

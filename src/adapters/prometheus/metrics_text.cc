@@ -55,6 +55,23 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
           metrics.clamped_values.value());
   counter("sidecar_rejected_requests_total", "Requests answered INVALID_ARGUMENT.", metrics.rejected_requests.value());
 
+  gauge("sidecar_spool_up", "1 while reports can be spooled.", metrics.spool_up.value());
+  gauge("sidecar_spool_records", "Spooled records that upstream does not have yet.", metrics.spool_records.value());
+  gauge("sidecar_spool_bytes", "Bytes of these records, as SPOOL_MAX_BYTES counts them.", metrics.spool_bytes.value());
+  counter("sidecar_spool_delivered_total", "Spooled records that upstream acknowledged.",
+          metrics.spool_delivered.value());
+  counter("sidecar_spool_dead_total", "Spooled records that became dead letters.", metrics.spool_dead.value());
+  counter("sidecar_spool_dropped_total",
+          "Records refused for want of room, too old, or pushed out of the dead letters.",
+          metrics.spool_dropped.value());
+
+  gauge("sidecar_snapshot_records", "Records in the snapshot written last; until then, those restored.",
+        metrics.snapshot_records.value());
+  families.push_back(One("sidecar_snapshot_written_timestamp_seconds", "When a snapshot was written last; 0: never.",
+                         MetricType::Gauge, static_cast<double>(metrics.snapshot_written_at_ms.value()) / 1000));
+  counter("sidecar_snapshot_errors_total", "Snapshots that could not be written or restored.",
+          metrics.snapshot_errors.value());
+
   const EntitlementCache::Stats stats = cache.stats();
   gauge("sidecar_cache_entries", "Records in memory.", stats.entries);
   gauge("sidecar_cache_bytes", "Bytes of records, tables and definitions.", stats.bytes);

@@ -13,7 +13,7 @@ if(SIDECAR_SANITIZE)
 endif()
 
 # sidecar_library(name SOURCES … [LINK …] [PRIVATE …]): one folder, one target. LINK is what
-# its headers need; scripts/check-layers holds the includes to the same directions.
+# its headers need; scripts/check holds the includes to the same directions.
 function(sidecar_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})

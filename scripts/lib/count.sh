@@ -36,6 +36,14 @@ count_check() {
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
+# give_up WHAT: a step without which the rest is worth nothing has failed. Ends the script.
+give_up() {
+  echo "$* failed" >&2
+  failed=$((failed + 1))
+  finish_counting
+  exit 1
+}
+
 finish_counting() {
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -29,8 +29,8 @@ ensure_packages() {
   fi
   say "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get -q update
-  apt-get -q -y install --no-install-recommends "${missing[@]}"
+  apt-get -q update &&
+    apt-get -q -y install --no-install-recommends "${missing[@]}"
 }
 
 # ensure_venv: the Python environment of the end-to-end tests, at build/venv; made anew when
@@ -40,9 +40,9 @@ ensure_venv() {
   cmp -s "$requirements" "$venv/requirements.txt" && return
   say "Python environment"
   rm -rf "$venv"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q --disable-pip-version-check -r "$requirements"
-  cp "$requirements" "$venv/requirements.txt"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$requirements" &&
+    cp "$requirements" "$venv/requirements.txt" # last: a half-made one is made anew
 }
 
 # ensure_reference_ws: the WebSocket server of the end-to-end tests that is not ours, and its

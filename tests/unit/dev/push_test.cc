@@ -1,5 +1,9 @@
 // The WebSocket of `dev`, over loopback.
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 
 #include "dev/dev_upstream.h"
 #include "support/sim_clock.h"
@@ -115,6 +119,24 @@ TEST_F(PushTest, AnotherSubprotocolIsClosed) {
 TEST_F(PushTest, OnlyTheGraphqlPathUpgrades) {
   Start();
   EXPECT_EQ(WsClient(port_, "graphql-transport-ws", "/other").upgrade_status(), 404);
+}
+
+TEST_F(PushTest, BytesBeforeTheUpgradeIsAnsweredEndTheConnection) {
+  // Nothing may follow the request yet, and what did would get lost.
+  Start();
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::socket socket(context);
+  socket.connect(Loopback(port_));
+  const std::string request =
+      "GET /graphql HTTP/1.1\r\nHost: dev\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\nearly";
+  boost::asio::write(socket, boost::asio::buffer(request));
+  std::string answer;
+  boost::asio::async_read(socket, boost::asio::dynamic_buffer(answer),
+                          [&](const boost::system::error_code&, size_t) { context.stop(); });
+  context.run_for(kPatience);
+  EXPECT_TRUE(context.stopped());
+  EXPECT_EQ(answer, "");
 }
 
 TEST_F(PushTest, OversizeMessagesEndTheConnection) {

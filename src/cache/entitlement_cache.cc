@@ -1,5 +1,6 @@
 #include "cache/entitlement_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cache/key_hash.h"
@@ -87,6 +88,22 @@ bool EntitlementCache::Erase(EntityKeyView key) {
   if (record == nullptr) return false;
   Unlink(shard, record, hash);
   return true;
+}
+
+bool EntitlementCache::Walk(WalkPosition& at, size_t slots, absl::FunctionRef<void(const Record&)> visit) const {
+  if (at.shard == shards_.size()) return false;
+  const RecordTable& table = *shards_[at.shard].table.load(std::memory_order_acquire);
+  if (table.number() != at.table) {
+    // The shard's first part, or its records have other places now.
+    at.slot = 0;
+    at.table = table.number();
+  }
+  const size_t end = std::min(at.slot + slots, table.capacity());
+  for (; at.slot < end; ++at.slot) {
+    if (const Record* const record = table.At(at.slot)) visit(*record);
+  }
+  if (at.slot >= table.capacity()) at = {.shard = at.shard + 1};
+  return at.shard < shards_.size();
 }
 
 void EntitlementCache::Insert(Shard& shard, RecordPtr record, uint64_t hash) {

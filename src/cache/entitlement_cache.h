@@ -70,6 +70,20 @@ class EntitlementCache {
   /// Drops one record; false when there was none.
   bool Erase(EntityKeyView key);
 
+  /// How far a walk over all records has come. A walk begins with a new one.
+  struct WalkPosition {
+    size_t shard = 0;
+    size_t slot = 0;
+    uint64_t table = 0;  // number of the hash table that `slot` is a place in
+  };
+
+  /// Calls `visit` for the records in the next `slots` places of the cache, in no order: what
+  /// eviction knows of their use is Record::visited. False when the walk is over. Takes no
+  /// lock, so that neither readers nor writers ever wait for a walk; the caller holds a Guard
+  /// on epochs() during the call and lets go of it in between. A record that is there for the
+  /// whole walk is visited; twice, perhaps, when its shard grew meanwhile.
+  bool Walk(WalkPosition& at, size_t slots, absl::FunctionRef<void(const Record&)> visit) const;
+
   Stats stats() const;
   size_t limit_bytes() const { return limit_bytes_; }
   EpochDomain& epochs() const { return epochs_; }

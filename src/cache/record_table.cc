@@ -1,8 +1,17 @@
 #include "cache/record_table.h"
 
 namespace sidecar {
+namespace {
 
-RecordTable::RecordTable(size_t capacity) : mask_(capacity - 1), slots_(new std::atomic<uint64_t>[capacity]) {
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+RecordTable::RecordTable(size_t capacity)
+    : mask_(capacity - 1), number_(NextNumber()), slots_(new std::atomic<uint64_t>[capacity]) {
   for (size_t i = 0; i < capacity; ++i) slots_[i].store(kEmpty, std::memory_order_relaxed);
 }
 

@@ -34,7 +34,12 @@ class RecordTable {
   bool Full() const { return (used_ + 1) * 4 > capacity() * 3; }
   size_t live() const { return live_; }
   size_t capacity() const { return mask_ + 1; }
+  /// Tells this table from every other of the process, also from one at the same address.
+  uint64_t number() const { return number_; }
   size_t bytes() const { return capacity() * sizeof(uint64_t) + sizeof(*this); }
+
+  /// The record in a slot below capacity(), or nullptr. Like Find: at any time under a Guard.
+  Record* At(size_t slot) const { return Address(slots_[slot].load(std::memory_order_acquire)); }
 
   /// Calls fn(Record*) for every record.
   template <typename Fn>
@@ -59,6 +64,7 @@ class RecordTable {
   std::atomic<uint64_t>& SlotOf(const Record* record, uint64_t hash);
 
   const size_t mask_;
+  const uint64_t number_;
   size_t used_ = 0;  // live and removed
   size_t live_ = 0;
   std::unique_ptr<std::atomic<uint64_t>[]> slots_;

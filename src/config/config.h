@@ -63,6 +63,8 @@ struct Config {
 
   // Cache
   uint64_t cache_max_size_bytes = 0;  ///< 0: half of the memory limit
+  std::string snapshot_path;          ///< empty: no snapshot
+  Millis snapshot_interval{60'000};
   // Listeners
   std::string listen_address = "::";
   uint16_t port = 8443;

@@ -205,6 +205,12 @@ std::vector<Setting> MakeSettings() {
       {"CACHE_MAX_SIZE_BYTES", "Cache", "whole bytes, at least 1048576",
        "half of the container's (else the machine's) memory", "Bound of the in-memory cache, in real bytes.", false,
        Whole(MEMBER(cache_max_size_bytes), 1 << 20, kInt64Max)},
+      {"SNAPSHOT_PATH", "Cache", "path of a file in a directory that can be written", "none: no snapshot is kept",
+       "What is in memory is kept in this file, and is answered from after a restart until upstream is heard.", false,
+       Text(MEMBER(snapshot_path))},
+      {"SNAPSHOT_INTERVAL_SECS", "Cache", "whole seconds, 1 to 86400", "60",
+       "Time between two snapshots; one more is written at the end.", false,
+       Duration(MEMBER(snapshot_interval), 1000, 1, 86'400)},
 
       // Redis
       {"REDIS_ENVIRONMENT_PREFIX", "Redis", "text without spaces", "none: Redis is off",

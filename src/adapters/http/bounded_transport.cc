@@ -1,6 +1,5 @@
 #include "adapters/http/bounded_transport.h"
 
-#include <optional>
 #include <utility>
 
 namespace sidecar {
@@ -14,7 +13,9 @@ void BoundedTransport::Send(HttpRequest request, MonoTime deadline, Done done) {
     if (start) {
       ++under_way_;
     } else if (queue_.size() < queue_max_) {
-      queue_.push_back(std::move(waiting));
+      const uint64_t ticket = next_ticket_++;
+      waiting.timer = timers_.At(deadline, [this, ticket] { TimeOut(ticket); });
+      queue_.emplace(ticket, std::move(waiting));
       return;
     }
   }
@@ -26,32 +27,47 @@ void BoundedTransport::Send(HttpRequest request, MonoTime deadline, Done done) {
 void BoundedTransport::Start(Waiting waiting) {
   inner_.Send(std::move(waiting.request), waiting.deadline,
               [this, done = std::move(waiting.done)](HttpResult result) mutable {
-                OneEnded();
+                {
+                  absl::MutexLock lock(&mu_);
+                  --under_way_;
+                }
+                StartWaiting();
                 std::move(done)(std::move(result));
               });
 }
 
-void BoundedTransport::OneEnded() {
-  std::deque<Waiting> too_late;
-  std::optional<Waiting> next;
+void BoundedTransport::StartWaiting() {
   {
     absl::MutexLock lock(&mu_);
-    const MonoTime now = clock_.Now();
-    while (!next.has_value() && !queue_.empty()) {
-      if (queue_.front().deadline <= now) {
-        too_late.push_back(std::move(queue_.front()));
-      } else {
-        next = std::move(queue_.front());
+    if (starting_) return;  // whoever is at it looks again
+    starting_ = true;
+  }
+  for (;;) {
+    Waiting next;
+    {
+      absl::MutexLock lock(&mu_);
+      if (queue_.empty() || under_way_ >= under_way_max_) {
+        starting_ = false;
+        return;
       }
-      queue_.pop_front();
+      ++under_way_;
+      next = std::move(queue_.extract(queue_.begin()).mapped());
     }
-    if (!next.has_value()) --under_way_;
+    timers_.Cancel(next.timer);
+    Start(std::move(next));
   }
-  for (Waiting& waiting : too_late) {
-    std::move(waiting.done)(
-        {.status = absl::DeadlineExceededError("waited too long for a place"), .surely_not_sent = true});
+}
+
+void BoundedTransport::TimeOut(uint64_t ticket) {
+  Waiting late;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = queue_.find(ticket);
+    if (found == queue_.end()) return;  // was started at the last moment
+    late = std::move(found->second);
+    queue_.erase(found);
   }
-  if (next.has_value()) Start(*std::move(next));
+  std::move(late.done)({.status = absl::DeadlineExceededError("waited too long for a place"), .surely_not_sent = true});
 }
 
 }  // namespace sidecar

@@ -54,17 +54,66 @@ TEST_F(BoundedTest, RunsSomeQueuesSomeRefusesTheRest) {
   EXPECT_EQ(inner_.urls.back(), "f");
 }
 
-TEST_F(BoundedTest, WhatWaitedPastItsDeadlineIsNotSent) {
+TEST_F(BoundedTest, WhatWaitsIsAnsweredAtItsDeadline) {
   Send("a");
   Send("b");
   Send("late", Millis(10));
-  Send("c");
-  time_.Advance(Millis(10));
-  inner_.AnswerOne();
-  EXPECT_EQ(inner_.urls.back(), "c");
-  ASSERT_EQ(ended_.size(), 2U);
+  time_.Advance(Millis(9));
+  EXPECT_TRUE(ended_.empty());
+  time_.Advance(Millis(1));
+  ASSERT_EQ(ended_.size(), 1U) << "nothing that is under way has ended";
   EXPECT_EQ(ended_[0].first, "late");
   EXPECT_EQ(ended_[0].second.code(), absl::StatusCode::kDeadlineExceeded);
+  inner_.AnswerOne();
+  inner_.AnswerOne();
+  EXPECT_EQ(inner_.urls, (std::vector<std::string>{"a", "b"})) << "it is not sent later";
+}
+
+TEST_F(BoundedTest, WhatTimedOutFreesItsPlaceInTheQueue) {
+  for (const char* url : {"a", "b"}) Send(url);
+  for (const char* url : {"c", "d"}) Send(url, Millis(10));
+  time_.Advance(Millis(10));
+  Send("e");
+  inner_.AnswerOne();
+  EXPECT_EQ(inner_.urls.back(), "e");
+}
+
+TEST_F(BoundedTest, WhatWasStartedHasNoTimerLeft) {
+  for (const char* url : {"a", "b", "c"}) Send(url, Millis(10));
+  inner_.AnswerOne();
+  EXPECT_EQ(inner_.urls.back(), "c");
+  EXPECT_EQ(time_.pending_timers(), 0U);
+  time_.Advance(Millis(10));
+  EXPECT_EQ(ended_.size(), 1U) << "the deadline of an exchange under way is the inner transport's";
+}
+
+/// Answers before Send returns, from the second request on.
+class HastyTransport : public HttpTransport {
+ public:
+  void Send(HttpRequest, MonoTime, Done done) override {
+    deepest = std::max(deepest, ++depth);
+    if (first == nullptr) {
+      first = std::move(done);
+    } else {
+      std::move(done)({.response = {.status = 200}});
+    }
+    --depth;
+  }
+  Done first;
+  int depth = 0;
+  int deepest = 0;
+};
+
+TEST(BoundedTransportTest, ExchangesThatEndAtOnceDoNotPileUpOnTheStack) {
+  testing::SimTime time;
+  HastyTransport inner;
+  constexpr int kQueued = 10'000;
+  BoundedTransport bounded(inner, time, /*under_way_max=*/1, /*queue_max=*/kQueued);
+  int ended = 0;
+  for (int i = 0; i < kQueued + 1; ++i) bounded.Send({}, time.Now() + Millis(1'000), [&](HttpResult) { ++ended; });
+  std::move(inner.first)({.response = {.status = 200}});
+  EXPECT_EQ(ended, kQueued + 1);
+  EXPECT_LE(inner.deepest, 2);
 }
 
 }  // namespace

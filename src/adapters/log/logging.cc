@@ -6,8 +6,13 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace sidecar {
 namespace {
@@ -29,22 +34,46 @@ class PatientSink : public spdlog::sinks::base_sink<std::mutex> {
     if (poll(&target, 1, kWaitMs) != 1 || !(target.revents & POLLOUT)) return;
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
   }
-  void flush_() override {}
+  /// Comes after all lines that were logged before it: the logger's thread takes it in turn.
+  void flush_() override {
+    absl::MutexLock lock(&flushed_mu_);
+    ++flushed_;
+  }
+
+ public:
+  /// Waits until everything logged so far is written or dropped, `at_most`.
+  void Drain(spdlog::logger& logger, absl::Duration at_most) {
+    absl::MutexLock lock(&flushed_mu_);
+    const uint64_t before = flushed_;
+    logger.flush();
+    const auto flushed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushed_mu_) { return flushed_ != before; };
+    flushed_mu_.AwaitWithTimeout(absl::Condition(&flushed), at_most);
+  }
+
+ private:
+  absl::Mutex flushed_mu_;
+  uint64_t flushed_ ABSL_GUARDED_BY(flushed_mu_) = 0;
 };
 
 constexpr size_t kQueuedLines = 1024;
+
+/// Set once, by StartLogging.
+std::shared_ptr<PatientSink> sink;
 
 }  // namespace
 
 void StartLogging(const std::string& level) {
   spdlog::init_thread_pool(kQueuedLines, 1);
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "sidecar", std::make_shared<PatientSink>(), spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
+  sink = std::make_shared<PatientSink>();
+  auto logger = std::make_shared<spdlog::async_logger>("sidecar", sink, spdlog::thread_pool(),
+                                                       spdlog::async_overflow_policy::overrun_oldest);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   logger->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(std::move(logger));
 }
 
-void StopLogging() { spdlog::shutdown(); }
+void StopLogging() {
+  if (sink != nullptr) sink->Drain(*spdlog::default_logger(), absl::Seconds(1));
+}
 
 }  // namespace sidecar

@@ -9,7 +9,8 @@ namespace sidecar {
 /// `level`: error, warn, info or debug.
 void StartLogging(const std::string& level);
 
-/// Writes out what is queued and ends the thread; waits at most a second.
+/// Waits until what was logged so far is written out, at most a second. Others may go on
+/// logging, before and after: the process ends with the logger in place.
 void StopLogging();
 
 }  // namespace sidecar

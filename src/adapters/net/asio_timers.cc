@@ -1,5 +1,9 @@
 #include "adapters/net/asio_timers.h"
 
+#include <spdlog/spdlog.h>
+
+#include <exception>
+
 namespace sidecar {
 
 Timers::Id AsioTimers::At(MonoTime when, absl::AnyInvocable<void() &&> fn) {
@@ -49,7 +53,14 @@ void AsioTimers::RunDue() {
       fn = std::move(due_.begin()->second);
       due_.erase(due_.begin());
     }
-    std::move(fn)();
+    // Whatever one function does, the others are due, and the kernel's timer is not set.
+    try {
+      std::move(fn)();
+    } catch (const std::exception& error) {
+      spdlog::error("a timer's function failed: {}", error.what());
+    } catch (...) {
+      spdlog::error("a timer's function failed");
+    }
   }
 }
 

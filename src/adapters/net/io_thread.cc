@@ -17,6 +17,8 @@ IoThread::IoThread(std::string name)
             return;
           } catch (const std::exception& error) {
             spdlog::error("{}: a handler failed: {}", name, error.what());
+          } catch (...) {
+            spdlog::error("{}: a handler failed", name);
           }
         }
       }) {}

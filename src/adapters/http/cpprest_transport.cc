@@ -3,46 +3,22 @@
 #include <cpprest/http_client.h>
 #include <cpprest/producerconsumerstream.h>
 #include <cpprest/version.h>
-#include <pplx/threadpool.h>
 
 #include <atomic>
 #include <boost/asio/ssl/context.hpp>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "adapters/http/cpprest_threads.h"
 #include "text/text.h"
 
 namespace sidecar {
 namespace {
 
 namespace http = web::http;
-
-/// Backstop far beyond any deadline of ours; the real limit is the exchange's own timer.
-constexpr std::chrono::seconds kLibraryTimeout{600};
-
-/// One request on its way: finishes once, by whichever comes first of response, failure and
-/// deadline.
-class Exchange {
- public:
-  explicit Exchange(HttpTransport::Done done) : done_(std::move(done)) {}
-
-  void Finish(HttpResult result) {
-    if (!finished_.exchange(true, std::memory_order_acq_rel)) std::move(done_)(std::move(result));
-  }
-  void Fail(absl::Status status, bool surely_not_sent = false) {
-    Finish({.status = std::move(status), .surely_not_sent = surely_not_sent});
-  }
-  bool finished() const { return finished_.load(std::memory_order_acquire); }
-
-  pplx::cancellation_token_source cancel;
-  Timers::Id timer = Timers::kNone;
-  std::atomic<bool> too_large{false};
-  /// The whole body was handed to the kernel: from here on the peer may have acted on it.
-  std::atomic<bool> sent{false};
-
- private:
-  std::atomic<bool> finished_{false};
-  HttpTransport::Done done_;
-};
+using Client = http::client::http_client;
 
 absl::Status TooLarge(size_t limit) {
   return absl::ResourceExhaustedError(StrCat("response body is larger than ", limit, " bytes"));
@@ -80,24 +56,21 @@ HttpResponse FromCpprest(const http::http_response& response, std::vector<unsign
   return out;
 }
 
-}  // namespace
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // the library's base; only shared_ptr destroys this
+/// Runs a continuation where its task completes, before the library goes on.
+class AtOnce final : public pplx::scheduler_interface {
+ public:
+  void schedule(pplx::TaskProc_t proc, void* task) override { proc(task); }
+};
+#pragma GCC diagnostic pop
 
-void CpprestTransport::SizeThreadPool(size_t threads) { crossplat::threadpool::initialize_with_threads(threads); }
-
-CpprestTransport::CpprestTransport(Timers& timers, Settings settings)
-    : timers_(timers), settings_(std::move(settings)) {}
-
-CpprestTransport::~CpprestTransport() = default;
-
-std::shared_ptr<CpprestTransport::Client> CpprestTransport::ClientFor(const std::string& origin,
-                                                                      const std::string& scheme,
-                                                                      const std::string& host) {
-  absl::MutexLock lock(&mu_);
-  std::shared_ptr<Client>& client = clients_[origin];
-  if (client != nullptr) return client;
+http::client::http_client_config ConfigFor(const CpprestTransport::Settings& settings, const web::uri& target) {
   http::client::http_client_config config;
-  config.set_timeout(kLibraryTimeout);
-  const std::string proxy = ProxyFor(settings_.proxy, scheme, host);
+  config.set_timeout(settings.library_timeout);
+  // A redirect is an answer: following it would show the API key to whom it names.
+  config.set_max_redirects(0);
+  const std::string proxy = ProxyFor(settings.proxy, target.scheme(), target.host());
   if (!proxy.empty()) {
     const web::uri uri(proxy);
     web::web_proxy web_proxy(web::uri_builder(uri).set_user_info("").to_uri());
@@ -109,74 +82,180 @@ std::shared_ptr<CpprestTransport::Client> CpprestTransport::ClientFor(const std:
     }
     config.set_proxy(web_proxy);
   }
-  config.set_ssl_context_callback([ca_file = settings_.extra_ca_file](boost::asio::ssl::context& context) {
+  config.set_ssl_context_callback([ca_file = settings.extra_ca_file](boost::asio::ssl::context& context) {
     context.set_options(boost::asio::ssl::context::default_workarounds | boost::asio::ssl::context::no_sslv2 |
                         boost::asio::ssl::context::no_sslv3 | boost::asio::ssl::context::no_tlsv1 |
                         boost::asio::ssl::context::no_tlsv1_1);
     if (!ca_file.empty()) context.load_verify_file(ca_file);
   });
-  client = std::make_shared<Client>(web::uri(origin), config);
-  return client;
+  return config;
 }
 
-void CpprestTransport::DropPool(const std::string& origin, const std::shared_ptr<Client>& client) {
-  absl::MutexLock lock(&mu_);
-  const auto found = clients_.find(origin);
-  if (found != clients_.end() && found->second == client) clients_.erase(found);
-}
+/// The library's clients, each with its pool of connections, by origin.
+class Clients {
+ public:
+  std::shared_ptr<Client> For(const CpprestTransport::Settings& settings, const web::uri& target) {
+    const uint64_t failures = CpprestThreads::failures();
+    absl::MutexLock lock(&mu_);
+    if (failures != failures_) clients_.clear();
+    failures_ = failures;
+    const std::string origin = target.authority().to_string();
+    std::shared_ptr<Client>& client = clients_[origin];
+    if (client == nullptr) client = std::make_shared<Client>(web::uri(origin), ConfigFor(settings, target));
+    return client;
+  }
 
-void CpprestTransport::Send(HttpRequest to_send, MonoTime deadline, Done done) {
-  // Shared: the library may still read the body after the deadline has answered.
-  const auto request = std::make_shared<const HttpRequest>(std::move(to_send));
-  auto exchange = std::make_shared<Exchange>(std::move(done));
-  const size_t limit = settings_.body_bytes_max;
-  exchange->timer = timers_.At(deadline, [exchange] {
+  /// After a connection failed: others of its pool are likely dead too, and the library does
+  /// not look before it uses one. The next exchange connects anew.
+  void Drop(const std::shared_ptr<Client>& client) {
+    absl::MutexLock lock(&mu_);
+    absl::erase_if(clients_, [&](const auto& entry) { return entry.second == client; });
+  }
+
+ private:
+  absl::Mutex mu_;
+  absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);
+  uint64_t failures_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace
+
+struct CpprestTransport::Shared {
+  Timers& timers;
+  const Settings settings;
+  Clients clients{};
+  std::atomic<size_t> held{0};  ///< exchanges that exist
+};
+
+/// One request on its way: finishes once, by whichever comes first of response, failure and
+/// deadline. The library may hold it longer, and reads the request meanwhile.
+class CpprestTransport::Exchange {
+ public:
+  Exchange(std::shared_ptr<Shared> shared, HttpRequest request_in, Done done)
+      : request(std::move(request_in)), shared_(std::move(shared)), done_(std::move(done)) {}
+  ~Exchange() { --shared_->held; }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  void Finish(HttpResult result) {
+    if (!finished_.exchange(true, std::memory_order_acq_rel)) std::move(done_)(std::move(result));
+  }
+  void Fail(absl::Status status, bool surely_not_sent = false) {
+    Finish({.status = std::move(status), .surely_not_sent = surely_not_sent});
+  }
+  bool finished() const { return finished_.load(std::memory_order_acquire); }
+
+  /// What the library says about bytes that went either way. Throws to end the exchange.
+  void OnProgress(http::message_direction::direction direction, uint64_t so_far) {
+    if (direction == http::message_direction::upload) {
+      if (so_far >= request.body.size()) sent = true;
+      return;
+    }
+    if (so_far > shared_->settings.body_bytes_max) RefuseTooLarge();
+    // The library reads the size of a chunk as a signed number and adds it up.
+    if (so_far < received_) throw http::http_exception("a chunk of the response has a negative size");
+    received_ = so_far;
+  }
+
+  /// Looks at the head of the response, before the library reads on. Throws to end the
+  /// exchange; then the connection is closed already, so that nobody is given it.
+  void OnHead(const http::http_response& response) {
+    // The library takes an interim response for the final one, which stays on the connection.
+    constexpr http::status_code kFirstFinal = 200;
+    if (response.status_code() < kFirstFinal) {
+      cancel.cancel();
+      throw http::http_exception(StrCat("upstream sent an interim response (", response.status_code(), ")"));
+    }
+    if (response.headers().content_length() > shared_->settings.body_bytes_max) {
+      cancel.cancel();
+      RefuseTooLarge();
+    }
+  }
+
+  const HttpRequest request;
+  pplx::cancellation_token_source cancel;
+  Timers::Id timer = Timers::kNone;
+  std::atomic<bool> too_large{false};
+  /// The whole body was handed to the kernel: from here on the peer may have acted on it.
+  std::atomic<bool> sent{false};
+
+ private:
+  [[noreturn]] void RefuseTooLarge() {
+    too_large = true;
+    throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
+  }
+
+  const std::shared_ptr<Shared> shared_;
+  uint64_t received_ = 0;
+  std::atomic<bool> finished_{false};
+  Done done_;
+};
+
+void CpprestTransport::SizeThreadPool(size_t threads) { CpprestThreads::Start(threads); }
+
+CpprestTransport::CpprestTransport(Timers& timers, Settings settings)
+    : shared_(new Shared{.timers = timers, .settings = std::move(settings)}) {}
+
+CpprestTransport::~CpprestTransport() = default;
+
+void CpprestTransport::Send(HttpRequest request, MonoTime deadline, Done done) {
+  if (++shared_->held > shared_->settings.exchanges_max) {
+    --shared_->held;
+    return std::move(done)({.status = absl::ResourceExhaustedError("too many exchanges with upstream are under way"),
+                            .surely_not_sent = true});
+  }
+  const auto exchange = std::make_shared<Exchange>(shared_, std::move(request), std::move(done));
+  exchange->timer = shared_->timers.At(deadline, [exchange] {
     exchange->Fail(absl::DeadlineExceededError("no complete response in time"));
     exchange->cancel.cancel();
   });
-  const auto settle = [this, exchange] { timers_.Cancel(exchange->timer); };
+  // The library reads certificates and sets TLS up where it is called: not on a thread that
+  // answers checks.
+  CpprestThreads::Post([shared = shared_, exchange] {
+    if (!exchange->finished()) Start(shared, exchange);
+  });
+}
+
+void CpprestTransport::Start(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Exchange>& exchange) {
+  // Not when the timer has fired: then it, and what it belongs to, may be gone.
+  const auto settle = [shared, exchange] {
+    if (!exchange->finished()) shared->timers.Cancel(exchange->timer);
+  };
   try {
-    const web::uri target(request->url);
-    const std::string origin = target.authority().to_string();
-    http::http_request message = ToCpprest(*request, target);
-    message.set_progress_handler(
-        [exchange, limit, request](http::message_direction::direction direction, utility::size64_t so_far) {
-          if (direction == http::message_direction::upload) {
-            if (so_far >= request->body.size()) exchange->sent = true;
-            return;
-          }
-          if (so_far <= limit) return;
-          exchange->too_large = true;
-          throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
-        });
-    const std::shared_ptr<Client> client = ClientFor(origin, target.scheme(), target.host());
+    const web::uri target(exchange->request.url);
+    http::http_request message = ToCpprest(exchange->request, target);
+    message.set_progress_handler([exchange](http::message_direction::direction direction, utility::size64_t so_far) {
+      exchange->OnProgress(direction, so_far);
+    });
+    const std::shared_ptr<Client> client = shared->clients.For(shared->settings, target);
     client->request(message, exchange->cancel.get_token())
-        .then([exchange, limit](http::http_response response) {
-          if (response.headers().content_length() > limit) {
-            exchange->too_large = true;
-            exchange->cancel.cancel();
-            throw http::http_exception(std::make_error_code(std::errc::file_too_large), "response too large");
-          }
-          return response.extract_vector().then(
-              [response](std::vector<unsigned char> body) { return FromCpprest(response, std::move(body)); });
-        })
+        .then(
+            [exchange](const http::http_response& response) {
+              exchange->OnHead(response);
+              return response.extract_vector().then(
+                  [response](std::vector<unsigned char> body) { return FromCpprest(response, std::move(body)); });
+            },
+            pplx::task_options(std::make_shared<AtOnce>()))
         // The last link takes the task itself and reads its outcome: an exception that
-        // nobody reads would end the process. It also keeps client and body alive.
-        .then([this, exchange, limit, settle, client, origin, request](pplx::task<HttpResponse> task) {
-          settle();
-          const auto fail = [&](std::string_view why) {
-            if (exchange->too_large) return exchange->Fail(TooLarge(limit));
-            if (!exchange->finished()) DropPool(origin, client);
-            exchange->Fail(Unavailable(why), /*surely_not_sent=*/!request->body.empty() && !exchange->sent);
-          };
-          try {
-            exchange->Finish({.response = task.get()});
-          } catch (const std::exception& error) {
-            fail(error.what());
-          } catch (...) {
-            fail("the exchange was cancelled");
-          }
-        });
+        // nobody reads would end the process. It also keeps the client alive.
+        .then(
+            [shared, exchange, settle, client](const pplx::task<HttpResponse>& task) {
+              settle();
+              const auto fail = [&](std::string_view why) {
+                if (exchange->too_large) return exchange->Fail(TooLarge(shared->settings.body_bytes_max));
+                if (!exchange->finished()) shared->clients.Drop(client);
+                exchange->Fail(Unavailable(why),
+                               /*surely_not_sent=*/!exchange->request.body.empty() && !exchange->sent);
+              };
+              try {
+                exchange->Finish({.response = task.get()});
+              } catch (const std::exception& error) {
+                fail(error.what());
+              } catch (...) {
+                fail("the exchange was cancelled");
+              }
+            },
+            pplx::task_options(pplx::get_ambient_scheduler()));
   } catch (const std::exception& error) {
     settle();
     exchange->Fail(Unavailable("cannot send: ", error.what()), /*surely_not_sent=*/true);

@@ -3,36 +3,37 @@
 #include <memory>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "adapters/http/proxy.h"
 #include "ports/clock.h"
 #include "ports/http_transport.h"
 #include "ports/timers.h"
 
-namespace web::http::client {
-class http_client;
-}
-
 namespace sidecar {
 
-/// HttpTransport over cpprestsdk, the only file that knows it (its upstream is archived;
-/// docs/adr/0004). Keeps connections alive per origin.
+/// HttpTransport over cpprestsdk, which only this file and its threads know (its upstream is
+/// archived; docs/adr/0004). Keeps connections alive per origin.
 ///
 /// What cpprestsdk does not promise is done here: one overall deadline per exchange, a cap
-/// on bodies while they arrive, and mutations that are never replayed on a pooled
-/// connection (a body that cannot be rewound).
+/// on bodies while they arrive, mutations that are never replayed on a pooled connection (a
+/// body that cannot be rewound), no redirects (they would carry the API key to another
+/// host), no connection used again after a 1xx response or a malformed one, and a bound on
+/// the exchanges that the library still holds after their deadline.
 class CpprestTransport : public HttpTransport {
  public:
   struct Settings {
     ProxySettings proxy;
     std::string extra_ca_file;  ///< PEM, trusted beside the system's; empty = none
     size_t body_bytes_max = 16 << 20;
+    /// The library gives a connection up on which nothing moved for this long. A backstop: must
+    /// be longer than the longest deadline given to Send, which is the real limit.
+    Millis library_timeout{65'000};
+    /// Exchanges that the library holds at once, those past their deadline included; beyond it
+    /// Send answers RESOURCE_EXHAUSTED, surely not sent.
+    size_t exchanges_max = 512;
   };
 
-  /// Call once, before anything else in the process uses cpprestsdk: it would start forty
-  /// threads.
+  /// Starts the threads that all transports of the process share; later calls do nothing.
+  /// Call before anything else in the process uses cpprestsdk.
   static void SizeThreadPool(size_t threads);
 
   CpprestTransport(Timers& timers, Settings settings);
@@ -41,17 +42,12 @@ class CpprestTransport : public HttpTransport {
   void Send(HttpRequest request, MonoTime deadline, Done done) override;
 
  private:
-  using Client = web::http::client::http_client;
+  class Exchange;
+  struct Shared;  // outlives the transport: exchanges that ended at their deadline refer to it
 
-  std::shared_ptr<Client> ClientFor(const std::string& origin, const std::string& scheme, const std::string& host);
-  /// After a connection failed: others of its pool are likely dead too, and the library does
-  /// not look before it uses one. The next exchange connects anew.
-  void DropPool(const std::string& origin, const std::shared_ptr<Client>& client);
+  static void Start(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Exchange>& exchange);
 
-  Timers& timers_;
-  const Settings settings_;
-  absl::Mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);
+  const std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace sidecar

@@ -1,10 +1,14 @@
 // The transport against real sockets: what cpprestsdk does by itself is what is tested.
 #include "adapters/http/cpprest_transport.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <future>
 
+#include "adapters/http/cpprest_threads.h"
 #include "adapters/net/asio_timers.h"
 #include "adapters/net/io_thread.h"
 #include "support/raw_server.h"
@@ -238,6 +242,135 @@ TEST_F(TransportTest, ManyExchangesAtOnce) {
   std::vector<std::future<HttpResult>> results;
   for (int i = 0; i < 64; ++i) results.push_back(Start(Get(server)));
   for (auto& result : results) EXPECT_TRUE(result.get().status.ok());
+}
+
+TEST_F(TransportTest, ARedirectIsTheAnswer) {
+  // Following it would send the API key to whatever host it names.
+  RawServer server([](const auto& connection, const std::string& request) {
+    if (request.starts_with("GET /elsewhere")) return connection.SendOk("followed");
+    return connection.Send("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+  });
+  HttpRequest request = Get(server);
+  request.headers = {{"X-API-KEY", "secret"}};
+  const HttpResult result = Send(std::move(request));
+  ASSERT_TRUE(result.status.ok()) << result.status;
+  EXPECT_EQ(result.response.status, 302);
+  EXPECT_EQ(*result.response.Header("Location"), "/elsewhere");
+  EXPECT_EQ(server.requests(), 1);
+}
+
+TEST_F(TransportTest, ANegativeChunkSizeIsNoResponse) {
+  // The library takes the size as a signed number and asks for that much memory.
+  for (const char* body : {"a\r\n0123456789\r\n-2\r\n", "-2\r\n", "-1\r\nx\r\n", "-7fffffff\r\n"}) {
+    RawServer server([body](const auto& connection, const std::string&) {
+      return connection.Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") && connection.Send(body);
+    });
+    EXPECT_FALSE(Send(Get(server), Millis(1'000)).status.ok()) << body;
+  }
+}
+
+TEST_F(TransportTest, AHandlerThatThrowsEndsNeitherTheThreadsNorTheProcess) {
+  RawServer server([](const auto& connection, const std::string&) { return connection.SendOk("{}"); });
+  const uint64_t before = CpprestThreads::failures();
+  // More often than there are threads.
+  for (int i = 0; i < 5; ++i) CpprestThreads::Post([] { throw std::runtime_error("as a handler of the library may"); });
+  CpprestThreads::Post([] { throw 5; });
+  EXPECT_TRUE(Send(Get(server)).status.ok());
+  EXPECT_TRUE(Send(Get(server)).status.ok());
+  EXPECT_EQ(CpprestThreads::failures(), before + 6);
+}
+
+TEST_F(TransportTest, AfterAHandlerThrewNoPooledConnectionIsUsed) {
+  RawServer server(
+      [](const auto& connection, const std::string&) { return connection.SendOk(std::to_string(connection.number)); });
+  ASSERT_EQ(Send(Get(server)).response.body, "1");
+  std::promise<void> thrown;
+  CpprestThreads::Post([&] {
+    thrown.set_value();
+    throw std::runtime_error("with half a response on a connection");
+  });
+  thrown.get_future().wait();
+  const MonoTime until = Now() + kAmple;
+  while (Send(Get(server)).response.body == "1" && Now() < until) {
+  }
+  EXPECT_LT(Now(), until);
+}
+
+TEST_F(TransportTest, AnInterimResponseEndsTheExchangeAndItsConnection) {
+  for (const char* head : {"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n",
+                           "HTTP/1.1 101 Switching Protocols\r\n\r\n"}) {
+    std::promise<void> first_ended;
+    auto ended = first_ended.get_future().share();
+    RawServer server([&, ended](const auto& connection, const std::string&) {
+      if (connection.number > 1) return connection.SendOk("second");
+      if (connection.request > 1) return false;
+      connection.Send(head);
+      ended.wait();
+      connection.SendOk("first");  // the real answer, that nobody may take for his own
+      return true;
+    });
+    const HttpResult first = Send(Get(server));
+    EXPECT_EQ(first.status.code(), absl::StatusCode::kUnavailable) << head;
+    first_ended.set_value();
+    const HttpResult second = Send(Get(server));
+    EXPECT_EQ(second.response.body, "second") << head << second.status;
+  }
+}
+
+TEST_F(TransportTest, AConnectionOnWhichNothingMovesIsGivenUp) {
+  CpprestTransport transport(timers_, {.library_timeout = Millis(200)});
+  RawServer server([](const auto& connection, const std::string&) {
+    char byte;
+    return recv(connection.fd, &byte, 1, 0) > 0;  // until the peer closes
+  });
+  std::promise<HttpResult> result;
+  transport.Send(Get(server), Now() + kAmple, [&](HttpResult ended) { result.set_value(std::move(ended)); });
+  EXPECT_EQ(result.get_future().get().status.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(TransportTest, ExchangesThatTheLibraryHoldsAreBounded) {
+  std::promise<void> end;
+  auto ended = end.get_future().share();
+  RawServer server([ended](const auto& connection, const std::string&) {
+    ended.wait();
+    return connection.SendOk("{}");
+  });
+  CpprestTransport transport(timers_, {.exchanges_max = 2});
+  const auto start = [&] {
+    auto promise = std::make_shared<std::promise<HttpResult>>();
+    transport.Send(Mutation(server), Now() + kAmple,
+                   [promise](HttpResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  };
+  auto first = start();
+  auto second = start();
+  const HttpResult third = start().get();
+  EXPECT_EQ(third.status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(third.surely_not_sent);
+  end.set_value();
+  EXPECT_TRUE(first.get().status.ok());
+  EXPECT_TRUE(second.get().status.ok());
+  // Places are given back when the library lets go, a moment after the answer.
+  const MonoTime until = Now() + kAmple;
+  while (!start().get().status.ok() && Now() < until) std::this_thread::yield();
+  EXPECT_LT(Now(), until);
+}
+
+TEST_F(TransportTest, SendDoesNotSetUpTlsOnTheCallersThread) {
+  // A certificate file that blocks whoever reads it, until the test writes to it.
+  const std::string path = ::testing::TempDir() + "ca-" + std::to_string(getpid()) + ".fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  CpprestTransport transport(timers_, {.extra_ca_file = path});
+  std::promise<HttpResult> result;
+  auto sending = std::async(std::launch::async, [&] {
+    transport.Send({.url = "https://127.0.0.2:9/"}, Now() + kAmple,
+                   [&](HttpResult ended) { result.set_value(std::move(ended)); });
+  });
+  EXPECT_EQ(sending.wait_for(std::chrono::seconds(5)), std::future_status::ready);
+  const int fd = open(path.c_str(), O_WRONLY);  // waits for the reader
+  close(fd);
+  EXPECT_EQ(result.get_future().get().status.code(), absl::StatusCode::kUnavailable);
+  unlink(path.c_str());
 }
 
 }  // namespace

@@ -100,10 +100,15 @@ absl::Status Daemon::Start() {
                             .settings = {.read_timeout = config_.entitlements_timeout,
                                          .report_timeout = config_.report_timeout,
                                          .offline = config_.offline && config_.offline_data_file.empty()}});
+  snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
+  const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
   front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});
   if (absl::Status status = front_->Start(); !status.ok()) return status;
   if (absl::Status status = Listen(); !status.ok()) return status;
   readiness_.SetListening();
+  if (restored.records > 0) readiness_.SetFirstAttemptEnded();
+  if (snapshot_) snapshot_->keeper().Start();
+  refresh_->Start(restored.hottest);
   timers_.At(clock_.Now() + config_.start_grace, [this] { readiness_.SetFirstAttemptEnded(); });
   StartFeed();
   upstream_->FirstAttempt([this] { readiness_.SetFirstAttemptEnded(); });
@@ -173,6 +178,7 @@ void Daemon::Drain(Millis settle) {
   health_.Enter(HealthState::Phase::kEnded);
   if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
   StopFeed();
+  if (snapshot_) snapshot_->keeper().Stop(deadline);
 }
 
 }  // namespace sidecar

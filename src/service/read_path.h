@@ -58,7 +58,10 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record
   if (fetched) return {.source = AnswerOrigin::Source::kUpstream};
   const bool stale = IsSuspect(*record, now, context.cover);
   if (stale) context.metrics.stale_answers.Add();
-  return {.source = AnswerOrigin::Source::kMemory, .age = context.cover.AgeOf(*record, now), .routine = !stale};
+  const bool restored = record->origin() == RecordOrigin::kSnapshot;
+  return {.source = restored ? AnswerOrigin::Source::kSnapshot : AnswerOrigin::Source::kMemory,
+          .age = context.cover.AgeOf(*record, now),
+          .routine = !stale};
 }
 
 /// Runs a read. `Reader` is a class of static functions:

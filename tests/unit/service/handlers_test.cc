@@ -210,6 +210,27 @@ TEST_F(HandlersTest, AStaleRecordAnswersWhenTheRefreshFailsAndIsThenLeftAlone) {
   EXPECT_EQ(metrics_.stale_answers.value(), 2U);
 }
 
+TEST_F(HandlersTest, ARestoredRecordSaysSoUntilItIsRefreshed) {
+  const EntityKeyView key{"a", ""};
+  const RecordStamp restored{.origin = RecordOrigin::kSnapshot,
+                             .fetched_at = time_.Now() - Millis(60'000),
+                             .suspect_at = time_.Now()};
+  cache_.Update(key, [&](const Record*) {
+    return Record::Build(key, Of({Metered("calls", 10, 3)}), restored, definitions_);
+  });
+  auto call = AskMetered();
+  source_.Fail();
+  EXPECT_EQ(Metered1(*call).entitlement().current_usage(), 3);
+  EXPECT_EQ(call->origin.source, Source::kSnapshot);
+  EXPECT_EQ(call->origin.age, Millis(60'000));
+  EXPECT_FALSE(call->origin.routine);
+  time_.Advance(Millis(2'000));
+  call = AskMetered();
+  source_.Answer(Of({Metered("calls", 10, 4)}));
+  EXPECT_EQ(call->origin.source, Source::kUpstream);
+  EXPECT_EQ(AskMetered()->origin.source, Source::kMemory);
+}
+
 TEST_F(HandlersTest, ASlowRefreshIsWaitedForOnce) {
   Warm();
   time_.Advance(Millis(30'000));

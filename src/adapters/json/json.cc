@@ -1,5 +1,7 @@
 #include "adapters/json/json.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/time/time.h"
@@ -8,10 +10,22 @@
 namespace sidecar {
 namespace {
 
-/// Depth of arrays and objects, counted outside strings; the text need not be valid.
-int NestingOf(std::string_view text) {
+/// Names that the parser compares in one document: as many as in two objects of the largest
+/// size, about half a second. A list of entitlements of 16 MiB takes a tenth of it.
+constexpr uint64_t kJsonComparisonsMax = kJsonMembersMax * kJsonMembersMax;
+
+/// What the parser would have to cope with.
+struct Shape {
+  int depth = 0;             // of arrays and objects
+  size_t members = 0;        // of the largest object
+  uint64_t comparisons = 0;  // of names, all objects together
+};
+
+/// Counts outside strings; the text need not be valid. Stops beyond kJsonDepthMax.
+Shape ShapeOf(std::string_view text) {
+  Shape shape;
   int depth = 0;
-  int deepest = 0;
+  std::array<size_t, kJsonDepthMax + 1> members{};  // by depth, of the object that is open there
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -23,13 +37,19 @@ int NestingOf(std::string_view text) {
       }
     } else if (c == '"') {
       in_string = true;
+    } else if (c == ':') {
+      // The parser compares a name with all before it in the object.
+      shape.members = std::max(shape.members, ++members[depth]);
+      shape.comparisons += members[depth];
     } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == '}' || c == ']') {
+      shape.depth = std::max(shape.depth, ++depth);
+      if (depth > kJsonDepthMax) break;
+      members[depth] = 0;
+    } else if ((c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
-  return deepest;
+  return shape;
 }
 
 std::optional<WallTime> InRange(double epoch_ms) {
@@ -42,8 +62,13 @@ std::optional<WallTime> InRange(double epoch_ms) {
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(std::string_view text) {
-  if (NestingOf(text) > kJsonDepthMax) {
-    return InvalidArgument("JSON is nested deeper than ", kJsonDepthMax, " levels");
+  const Shape shape = ShapeOf(text);
+  if (shape.depth > kJsonDepthMax) return InvalidArgument("JSON is nested deeper than ", kJsonDepthMax, " levels");
+  if (shape.members > kJsonMembersMax) {
+    return InvalidArgument("JSON has an object of more than ", kJsonMembersMax, " members");
+  }
+  if (shape.comparisons > kJsonComparisonsMax) {
+    return absl::InvalidArgumentError("JSON has too many objects of thousands of members");
   }
   Json document = Json::parse(text.begin(), text.end(), /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {

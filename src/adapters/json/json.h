@@ -13,13 +13,16 @@
 
 namespace sidecar {
 
-/// Keeps the order of members: lists answer in upstream's order.
+/// Keeps the order of members: lists answer in upstream's order. Finding a member takes time
+/// in proportion to their number, so that an object's parsing takes its square.
 using Json = nlohmann::ordered_json;
 
 inline constexpr int kJsonDepthMax = 64;
+inline constexpr size_t kJsonMembersMax = 10'000;
 
-/// Parses a document. INVALID_ARGUMENT: not JSON, nested deeper than kJsonDepthMax, or a
-/// number that no double holds (1e400).
+/// Parses a document. INVALID_ARGUMENT: not JSON, nested deeper than kJsonDepthMax, an object
+/// of more than kJsonMembersMax members (or several near that), or a number that no double
+/// holds (1e400).
 absl::StatusOr<Json> ParseJson(std::string_view text);
 
 /// One object's members, read by name and type. An absent or null member reads as "not

@@ -35,6 +35,38 @@ TEST(ParseJsonTest, BracketsInStringsAreNotNesting) {
   EXPECT_THAT(ParseJson("\"" + std::string(100, '[') + "\\\"" + std::string(100, '{') + "\""), IsOk());
 }
 
+std::string ObjectOf(int members) {
+  std::string text = "{";
+  for (int i = 0; i < members; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+  return text + "}";
+}
+
+TEST(ParseJsonTest, CapsTheMembersOfAnObject) {
+  EXPECT_THAT(ParseJson(ObjectOf(10'000)), IsOk());
+  EXPECT_THAT(ParseJson(ObjectOf(10'001)), FailsWith(kInvalid, "an object of more than 10000 members"));
+  EXPECT_THAT(ParseJson("[[" + ObjectOf(10'001) + "]]"), FailsWith(kInvalid, "10000 members"));
+}
+
+TEST(ParseJsonTest, CapsTheWorkOfManyLargeObjects) {
+  // 16 MiB of objects that are each within the cap would take minutes.
+  std::string text = "[" + ObjectOf(9'999);
+  for (int i = 0; i < 100; ++i) text += "," + ObjectOf(9'999);
+  EXPECT_THAT(ParseJson(text + "]"), FailsWith(kInvalid, "too many objects"));
+}
+
+TEST(ParseJsonTest, MembersAreCountedObjectByObject) {
+  std::string text = "{\"a\":" + ObjectOf(9'000) + ",\"b\":" + ObjectOf(9'000) + "}";
+  EXPECT_THAT(ParseJson(text), IsOk());
+  text = "[" + ObjectOf(20);
+  for (int i = 0; i < 20'000; ++i) text += "," + ObjectOf(20);
+  EXPECT_THAT(ParseJson(text + "]"), IsOk()) << "a long list of ordinary objects";
+  EXPECT_THAT(ParseJson("{\"a\":\"" + std::string(20'000, ':') + "\"}"), IsOk());
+}
+
+TEST(ParseJsonTest, ClosingWhatWasNotOpenedIsNotJson) {
+  EXPECT_THAT(ParseJson("}}}]]:::{{"), FailsWith(kInvalid, "not valid JSON"));
+}
+
 class JsonObjectTest : public ::testing::Test {
  protected:
   JsonObject Read(const std::string& text) {

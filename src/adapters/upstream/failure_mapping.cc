@@ -1,5 +1,6 @@
 #include "adapters/upstream/failure_mapping.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -42,16 +43,23 @@ constexpr std::array<std::pair<std::string_view, StatusCode>, 22> kCodes{{
 /// The word by which a throttled request is known when no code says so (section 2.5).
 constexpr std::string_view kThrottled = "ThrottlerException";
 
+/// Longest time that upstream can make us wait, whatever it or its clock says.
+constexpr Millis kRetryAfterMax{86'400'000};
+
 std::optional<Millis> RetryAfter(const HttpResponse& response) {
   const std::string* const header = response.Header("Retry-After");
   if (header == nullptr) return std::nullopt;
-  if (const auto seconds = ParseNumber<uint32_t>(*header)) return Millis(std::min<int64_t>(*seconds, 86'400) * 1000);
+  if (const auto seconds = ParseNumber<uint32_t>(*header)) {
+    return std::min(Millis(int64_t{*seconds} * 1000), kRetryAfterMax);
+  }
   absl::Time at;
   std::string ignored;
-  if (absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", *header, &at, &ignored)) {
-    return Millis(std::max<int64_t>(0, absl::ToInt64Milliseconds(at - absl::Now())));
+  // ParseTime also reads "infinite-future", whatever the format.
+  if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", *header, &at, &ignored) || at == absl::InfiniteFuture() ||
+      at == absl::InfinitePast()) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  return std::clamp(Millis(absl::ToInt64Milliseconds(at - absl::Now())), Millis(0), kRetryAfterMax);
 }
 
 bool IsTransientStatus(int status) { return status == 429 || status >= 500; }
@@ -106,6 +114,9 @@ StatusCode CodeForHttpStatus(int status) {
 }
 
 UpstreamFailure FailureFromTransport(const HttpResult& result) {
+  // An answer over the cap: upstream has acted, and asking again would bring the same. It is
+  // not the caller who sends too much.
+  if (absl::IsResourceExhausted(result.status) && !result.surely_not_sent) return FailureFromBody(result.status);
   return {.status = result.status,
           .surely_not_processed = result.surely_not_sent,
           .transient = result.status.code() == StatusCode::kUnavailable};

@@ -97,6 +97,14 @@ TEST(FailureFromResponseTest, RetryAfterIsSecondsOrADate) {
   EXPECT_EQ(Failure(503, "").retry_after, std::nullopt);
 }
 
+TEST(FailureFromResponseTest, RetryAfterIsADayAtMost) {
+  constexpr Millis kDay{86'400'000};
+  EXPECT_EQ(Failure(429, "", {{"Retry-After", "4000000000"}}).retry_after, kDay);
+  EXPECT_EQ(Failure(429, "", {{"Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"}}).retry_after, kDay);
+  EXPECT_EQ(Failure(429, "", {{"Retry-After", "infinite-future"}}).retry_after, std::nullopt);
+  EXPECT_EQ(Failure(429, "", {{"Retry-After", "infinite-past"}}).retry_after, std::nullopt);
+}
+
 TEST(FailureFromResponseTest, ServerErrorsAreTransientButMayHaveBeenProcessed) {
   const UpstreamFailure failure = Failure(502, "<html>bad gateway</html>");
   EXPECT_EQ(failure.status.code(), StatusCode::kUnavailable);
@@ -133,6 +141,21 @@ TEST(FailureFromTransportTest, TimeOutsAreFinalAndBrokenConnectionsAreNot) {
   EXPECT_TRUE(FailureFromTransport({.status = absl::UnavailableError("")}).transient);
   EXPECT_TRUE(
       FailureFromTransport({.status = absl::UnavailableError(""), .surely_not_sent = true}).surely_not_processed);
+}
+
+TEST(FailureFromTransportTest, AnAnswerOverTheCapIsNoThrottling) {
+  const UpstreamFailure failure = FailureFromTransport({.status = absl::ResourceExhaustedError("larger than 5 bytes")});
+  EXPECT_EQ(failure.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(failure.status.message(), "unusable answer from upstream: larger than 5 bytes");
+  EXPECT_FALSE(failure.surely_not_processed) << "a report was counted";
+  EXPECT_FALSE(failure.transient) << "the next answer would be as large";
+}
+
+TEST(FailureFromTransportTest, AFullQueueOfOursIsExhaustedAndSentNothing) {
+  const UpstreamFailure failure =
+      FailureFromTransport({.status = absl::ResourceExhaustedError("too many"), .surely_not_sent = true});
+  EXPECT_EQ(failure.status.code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(failure.surely_not_processed);
 }
 
 }  // namespace

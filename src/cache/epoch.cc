@@ -70,7 +70,10 @@ inline void FullFence() {
 #endif
 }
 
+/// Garbage is collected when there is this much of it: few large records are as good a reason
+/// as many small ones.
 constexpr size_t kCollectEvery = 32;
+constexpr size_t kCollectBytes = 1 << 20;
 
 }  // namespace
 
@@ -120,7 +123,7 @@ void EpochDomain::Retire(size_t bytes, absl::AnyInvocable<void() &&> free) {
   {
     absl::MutexLock lock(&mu_);
     garbage_.push_back({epoch_.load(std::memory_order_relaxed), bytes, std::move(free)});
-    collect = garbage_.size() >= kCollectEvery;
+    collect = garbage_.size() >= kCollectEvery || retired_bytes() > kCollectBytes;
   }
   if (collect) Collect();
 }

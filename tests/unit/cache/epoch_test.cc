@@ -85,6 +85,16 @@ TEST(EpochDomain, CollectsByItselfAfterAWhile) {
   EXPECT_LT(epochs.retired_bytes(), 100U);
 }
 
+TEST(EpochDomain, CollectsFewLargeObjectsByItselfToo) {
+  EpochDomain epochs;
+  int freed = 0;
+  epochs.Retire(600 << 10, [&] { ++freed; });
+  EXPECT_EQ(freed, 0);
+  epochs.Retire(600 << 10, [&] { ++freed; });
+  EXPECT_EQ(freed, 2);
+  EXPECT_EQ(epochs.retired_bytes(), 0U);
+}
+
 TEST(EpochDomain, FreesTheRestWhenItEnds) {
   int freed = 0;
   {

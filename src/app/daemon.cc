@@ -9,6 +9,7 @@
 
 #include "adapters/prometheus/metrics_text.h"
 #include "adapters/system/limits.h"
+#include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
 #include "service/encode.h"
@@ -56,7 +57,11 @@ Daemon::Daemon(const Config& config)
       admin_routes_{.health_path = config.health_path,
                     .ready_path = config.ready_path,
                     .readiness = readiness_,
-                    .metrics_text = [this] { return MetricsText(metrics_, cache_, std::string(kVersion)); }},
+                    .metrics_text =
+                        [this] {
+                          return MetricsText(metrics_, cache_, std::string(kVersion),
+                                             SeriesOf(upstream_ == nullptr ? UpstreamStatus{} : upstream_->status()));
+                        }},
       admin_server_(
           io_.context(),
           [this](const ServerRequest& request, Respond respond) {
@@ -89,7 +94,11 @@ absl::Status Daemon::Start() {
   refresh_ = std::make_unique<BackgroundRefresh>(*resolver_, clock_, timers_, BackgroundRefreshSettings{});
   intake_ = std::make_unique<FeedIntake>(cover_, door_, *refresh_, clock_,
                                          [this](size_t most) { return HottestKeys(cache_, most); });
-  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_);
+  auto spool = SpoolWiring::OpenOrServeWithout(config_, {upstream_->sink(), clock_, timers_, random_, metrics_},
+                                               [this](UsageReceipt receipt) { door_.Apply(std::move(receipt)); });
+  if (!spool.ok()) return spool.status();
+  spool_ = *std::move(spool);
+  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_, spool_ ? &spool_->spool() : nullptr);
   handlers_ = MakeHandlers({.cache = cache_,
                             .resolver = *resolver_,
                             .cover = cover_,
@@ -99,7 +108,8 @@ absl::Status Daemon::Start() {
                             .metrics = metrics_,
                             .settings = {.read_timeout = config_.entitlements_timeout,
                                          .report_timeout = config_.report_timeout,
-                                         .offline = config_.offline && config_.offline_data_file.empty()}});
+                                         .offline = config_.offline && config_.offline_data_file.empty(),
+                                         .spool_usage = config_.spool_usage}});
   snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
   const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
   front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});
@@ -177,6 +187,7 @@ void Daemon::Drain(Millis settle) {
   WaitForIdle(std::min(start + std::max(settle, config_.drain_timeout / 2), deadline));
   health_.Enter(HealthState::Phase::kEnded);
   if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
+  if (spool_) spool_->Drain(deadline);
   StopFeed();
   if (snapshot_) snapshot_->keeper().Stop(deadline);
 }

@@ -2,6 +2,7 @@
 // meaning of each series: docs/metrics.md.
 #pragma once
 
+#include "core/age_histogram.h"
 #include "core/counter.h"
 #include "core/gauge.h"
 
@@ -26,6 +27,7 @@ struct Metrics {
   Counter skipped_entitlements;  ///< entries of an unknown shape left out of a usable body
   Counter clamped_values;        ///< numeric values that do not fit int32
   Counter rejected_requests;     ///< requests answered INVALID_ARGUMENT
+  AgeHistogram decision_age;     ///< of every answer from a record
 
   // The warm snapshot.
   Gauge snapshot_records;        ///< in the one written last; until then, restored

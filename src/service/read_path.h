@@ -3,10 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "service/encode.h"
 #include "service/reverse_writer.h"
 #include "service/services.h"
+#include "text/text.h"
 
 namespace sidecar {
 
@@ -29,17 +31,41 @@ struct MemoryLook {
   } next = Next::kFetch;
 };
 
+/// What a caller may ask beside its message (docs/api.md).
+struct ReadTerms {
+  /// Metadata x-max-staleness-ms: data that is older is no answer.
+  std::optional<Millis> staleness_max;
+
+  static absl::StatusOr<ReadTerms> Of(Call& call) {
+    const std::string_view text = call.Metadata("x-max-staleness-ms");
+    if (text.empty()) return ReadTerms{};
+    const std::optional<int64_t> ms = ParseNumber<int64_t>(text);
+    if (!ms.has_value() || *ms < 0) {
+      return InvalidArgument("metadata x-max-staleness-ms: expected whole milliseconds, 0 or more");
+    }
+    return ReadTerms{.staleness_max = Millis(*ms)};
+  }
+
+  bool TooOld(const Record& record, MonoTime now, const LiveCover& cover) const {
+    return staleness_max.has_value() && cover.AgeOf(record, now) > *staleness_max;
+  }
+};
+
 /// Looks a record up. `expired(record)`: the data itself says that the part asked for is
 /// over. `feature_id`: the one feature asked for, or empty. The caller holds an epoch guard.
 template <typename Expired>
 MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::string_view feature_id, MonoTime now,
-                        Expired expired) {
+                        const ReadTerms& terms, Expired expired) {
   const Record* const record = context.cache.Find(key, feature_id);
   if (record == nullptr) {
     context.metrics.cache_misses.Add();
     return {};
   }
   context.metrics.cache_hits.Add();
+  if (terms.TooOld(*record, now, context.cover)) {
+    if (MayFetch(*record, now)) return {record, MemoryLook::Next::kFetch};
+    return {nullptr, MemoryLook::Next::kAnswer};
+  }
   const bool over = expired(*record);
   if (!over && !IsSuspect(*record, now, context.cover)) return {record, MemoryLook::Next::kAnswer};
   // A record that keeps failing to refresh is not waited for again; what the data says is
@@ -55,12 +81,17 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record
     context.metrics.fallback_answers.Add();
     return {.source = AnswerOrigin::Source::kFallback};
   }
-  if (fetched) return {.source = AnswerOrigin::Source::kUpstream};
+  if (fetched) {
+    context.metrics.decision_age.Observe(Millis(0));
+    return {.source = AnswerOrigin::Source::kUpstream};
+  }
   const bool stale = IsSuspect(*record, now, context.cover);
   if (stale) context.metrics.stale_answers.Add();
+  const Millis age = context.cover.AgeOf(*record, now);
+  context.metrics.decision_age.Observe(age);
   const bool restored = record->origin() == RecordOrigin::kSnapshot;
   return {.source = restored ? AnswerOrigin::Source::kSnapshot : AnswerOrigin::Source::kMemory,
-          .age = context.cover.AgeOf(*record, now),
+          .age = age,
           .routine = !stale};
 }
 
@@ -84,13 +115,18 @@ class ReadHandler {
       context_.metrics.rejected_requests.Add();
       return call.Fail(status, {});
     }
+    const absl::StatusOr<ReadTerms> terms = ReadTerms::Of(call);
+    if (!terms.ok()) {
+      context_.metrics.rejected_requests.Add();
+      return call.Fail(terms.status(), {});
+    }
     const EntityKeyView key = Reader::Key(state);
     const MonoTime now = context_.clock.Now();
     MemoryLook look;
     {
       const EpochDomain::Guard guard(context_.cache.epochs());
       const WallTime wall_now = context_.clock.WallNow();
-      look = LookInMemory(context_, key, Reader::FeatureId(state), now,
+      look = LookInMemory(context_, key, Reader::FeatureId(state), now, *terms,
                           [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
       if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, look.record, /*fetched=*/false, now);
     }
@@ -104,7 +140,12 @@ class ReadHandler {
   void Resume(Call& call, const Resolution& resolution) const {
     typename Reader::State state(context_);
     if (absl::Status status = Reader::Parse(call.request(), state); !status.ok()) return call.Fail(status, {});
-    Answer(call, state, resolution.record, resolution.fetched, context_.clock.Now());
+    const MonoTime now = context_.clock.Now();
+    const Record* record = resolution.record;
+    if (record != nullptr && !resolution.fetched && ReadTerms::Of(call)->TooOld(*record, now, context_.cover)) {
+      record = nullptr;
+    }
+    Answer(call, state, record, resolution.fetched, now);
   }
 
   void Answer(Call& call, const typename Reader::State& state, const Record* record, bool fetched, MonoTime now) const {

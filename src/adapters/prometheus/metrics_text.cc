@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -20,9 +21,36 @@ MetricFamily One(std::string name, std::string help, MetricType type, double val
   return family;
 }
 
+MetricFamily FamilyOf(const ExtraSeries& series) {
+  MetricFamily family{
+      .name = series.name, .help = series.help, .type = series.counter ? MetricType::Counter : MetricType::Gauge};
+  for (const auto& [label, value] : series.values) {
+    ClientMetric& metric = family.metric.emplace_back();
+    if (!series.label.empty()) metric.label.push_back({.name = series.label, .value = label});
+    (series.counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+  return family;
+}
+
+MetricFamily FamilyOf(const AgeHistogram& ages) {
+  MetricFamily family{.name = "sidecar_decision_age_seconds",
+                      .help = "Time since the data of an answer was last known to be current.",
+                      .type = MetricType::Histogram};
+  ClientMetric::Histogram& histogram = family.metric.emplace_back().histogram;
+  for (size_t i = 0; i <= AgeHistogram::kBoundsSecs.size(); ++i) {
+    histogram.sample_count += ages.bucket(i);
+    const double bound =
+        i < AgeHistogram::kBoundsSecs.size() ? AgeHistogram::kBoundsSecs[i] : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({.cumulative_count = histogram.sample_count, .upper_bound = bound});
+  }
+  histogram.sample_sum = ages.sum_secs();
+  return family;
+}
+
 }  // namespace
 
-std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version) {
+std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version,
+                        const std::vector<ExtraSeries>& extra) {
   std::vector<MetricFamily> families;
   const auto counter = [&](const char* name, const char* help, uint64_t value) {
     families.push_back(One(name, help, MetricType::Counter, static_cast<double>(value)));
@@ -78,6 +106,9 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
   gauge("sidecar_cache_limit_bytes", "Bound of sidecar_cache_bytes.", cache.limit_bytes());
   counter("sidecar_cache_evictions_total", "Records evicted for want of room.", stats.evictions);
   counter("sidecar_cache_oversize_total", "Records too large to be kept.", stats.oversize);
+
+  families.push_back(FamilyOf(metrics.decision_age));
+  for (const ExtraSeries& series : extra) families.push_back(FamilyOf(series));
 
   MetricFamily build = One("sidecar_build_info", "Always 1.", MetricType::Gauge, 1);
   build.metric[0].label.push_back({.name = "version", .value = version});

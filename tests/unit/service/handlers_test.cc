@@ -513,5 +513,74 @@ TEST_F(HandlersTest, EveryMethodRejectsWhatDoesNotParse) {
   }
 }
 
+class StalenessTest : public HandlersTest {
+ protected:
+  std::unique_ptr<FakeCall> Ask(const std::string& staleness_max) {
+    v1::GetMeteredEntitlementRequest request;
+    request.set_customer_id("a");
+    request.set_feature_id("calls");
+    auto call = std::make_unique<FakeCall>(request.SerializeAsString());
+    call->metadata["x-max-staleness-ms"] = staleness_max;
+    handlers_[static_cast<size_t>(Method::kGetMeteredEntitlement)](*call);
+    return call;
+  }
+};
+
+TEST_F(StalenessTest, ARecordThatIsYoungEnoughIsAnAnswer) {
+  Warm();
+  time_.Advance(Millis(500));
+  EXPECT_FALSE(Metered1(*Ask("500")).is_fallback());
+  EXPECT_EQ(source_.fetches, 1U);
+}
+
+TEST_F(StalenessTest, AnOlderOneIsRefreshedWithinTheCallersDeadline) {
+  Warm();
+  time_.Advance(Millis(501));
+  const auto call = Ask("500");
+  time_.Advance(Millis(1'000));
+  EXPECT_EQ(call->ends, 0) << "longer than the budget of a refresh";
+  source_.Answer(Of({Metered("calls", 10, 4)}));
+  EXPECT_EQ(Metered1(*call).entitlement().current_usage(), 4);
+}
+
+TEST_F(StalenessTest, WhenItCannotBeRefreshedTheAnswerIsTheFallback) {
+  Warm();
+  time_.Advance(Millis(501));
+  const auto call = Ask("500");
+  source_.Fail();
+  EXPECT_TRUE(Metered1(*call).is_fallback());
+  EXPECT_EQ(call->origin.source, AnswerOrigin::Source::kFallback);
+  EXPECT_FALSE(Metered1(*AskMetered()).is_fallback()) << "others still get the data";
+  EXPECT_TRUE(Metered1(*Ask("500")).is_fallback()) << "at once while the record is backed off";
+  EXPECT_EQ(source_.fetches, 2U);
+}
+
+TEST_F(StalenessTest, UnderALiveFeedNothingIsStale) {
+  cover_.OnLive(time_.Now());
+  time_.Advance(Millis(1));
+  Warm();
+  time_.Advance(Millis(3'600'000));
+  EXPECT_FALSE(Metered1(*Ask("0")).is_fallback());
+  EXPECT_EQ(source_.fetches, 1U);
+}
+
+TEST_F(StalenessTest, NonsenseIsRefusedByName) {
+  for (const char* text : {"x", "-1", "1.5", "99999999999999999999"}) {
+    const auto call = Ask(text);
+    EXPECT_EQ(call->status.code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_NE(call->status.ToString().find("x-max-staleness-ms"), std::string::npos);
+  }
+}
+
+TEST_F(HandlersTest, AgesOfAnswersAreCounted) {
+  Warm();
+  AskMetered();
+  time_.Advance(Millis(4'000));
+  AskMetered();
+  EXPECT_EQ(metrics_.decision_age.bucket(0), 2U);
+  EXPECT_EQ(metrics_.decision_age.bucket(2), 1U) << "1 to 5 s";
+  EXPECT_EQ(metrics_.decision_age.sum_secs(), 4);
+}
+
 }  // namespace
 }  // namespace sidecar

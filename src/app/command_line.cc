@@ -3,7 +3,7 @@
 #include "app/exit_codes.h"
 #include "app/verbs.h"
 #include "app/version.h"
-#include "config/load.h"
+#include "config/summary.h"
 #include "text/text.h"
 
 namespace sidecar {

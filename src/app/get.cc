@@ -5,10 +5,11 @@
 
 #include "absl/time/time.h"
 #include "adapters/system/files.h"
+#include "app/configuration.h"
 #include "app/exit_codes.h"
 #include "app/options.h"
+#include "app/target.h"
 #include "app/verbs.h"
-#include "config/load.h"
 #include "stigg/sidecar/v1/sidecar.grpc.pb.h"
 #include "text/text.h"
 
@@ -82,37 +83,58 @@ int Print(const v1::EntitlementV2& entitlement, const grpc::ClientContext& conte
   return kExitOk;
 }
 
+constexpr std::string_view kGetUsage =
+    "usage: stigg-sidecar get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]";
+
+/// What is wrong with the arguments; empty when nothing is.
+std::string Mistake(const absl::StatusOr<ParsedArguments>& parsed) {
+  if (!parsed.ok()) return std::string(Message(parsed.status()));
+  const std::vector<std::string>& positional = parsed->positional;
+  if (positional.empty()) return "CUSTOMER and FEATURE are missing";
+  if (positional.size() == 1) return "FEATURE is missing";
+  if (positional.size() > 2) return StrCat("'", positional[2], "' is one argument too many");
+  const auto requested = parsed->options.find("--requested");
+  if (requested != parsed->options.end() && !ParseNumber<double>(requested->second).has_value()) {
+    return StrCat("'", requested->second, "' is not a number");
+  }
+  return "";
+}
+
 }  // namespace
 
 int Get(const Environment& environment, const Arguments& arguments) {
   const absl::StatusOr<ParsedArguments> parsed = ParseArguments(arguments, {"--resource", "--requested", "--target"});
-  const std::string requested_text = parsed.ok() ? parsed->Option("--requested") : "";
-  const std::optional<double> requested = ParseNumber<double>(requested_text);
-  if (!parsed.ok() || parsed->positional.size() != 2 || (!requested_text.empty() && !requested.has_value())) {
-    std::fprintf(stderr,
-                 "stigg-sidecar: %susage: stigg-sidecar get CUSTOMER FEATURE [--resource R] [--requested N] [--target "
-                 "HOST:PORT]\n",
-                 parsed.ok() ? "" : StrCat(Message(parsed.status()), "; ").c_str());
+  if (const std::string mistake = Mistake(parsed); !mistake.empty()) {
+    std::fprintf(stderr, "stigg-sidecar: %s; %s\n", mistake.c_str(), std::string(kGetUsage).c_str());
     return kExitUsage;
   }
-  const LoadedConfig loaded = LoadConfig(environment, Purpose::kClient, ReadFile);
-  std::string target = parsed->Option("--target");
-  if (target.empty()) target = StrCat("127.0.0.1:", loaded.config.port);
+  const std::string given_target = parsed->Option("--target");
+  GrpcTarget target{.address = given_target, .shown = given_target};
+  if (given_target.empty()) {
+    const LoadedConfig loaded = LoadConfig(environment, Purpose::kClient, ReadFile);
+    if (!loaded.violations.empty()) return ReportViolations(loaded);
+    target = GrpcTargetOf(loaded.config);
+  }
 
   v1::GetEntitlementV2Request request;
   request.set_customer_id(parsed->positional[0]);
   request.set_feature_id(parsed->positional[1]);
   if (!parsed->Option("--resource").empty()) request.set_resource_id(parsed->Option("--resource"));
-  if (requested.has_value()) request.mutable_options()->set_requested_usage(*requested);
+  if (const auto requested = ParseNumber<double>(parsed->Option("--requested")); requested.has_value()) {
+    request.mutable_options()->set_requested_usage(*requested);
+  }
 
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
   context.AddMetadata("x-entitlement-trace", "1");
+  grpc::ChannelArguments channel;
+  channel.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // HTTPS_PROXY is for upstream
   v1::GetEntitlementV2Response response;
-  const auto stub = v1::SidecarService::NewStub(grpc::CreateChannel(target, grpc::InsecureChannelCredentials()));
+  const auto stub = v1::SidecarService::NewStub(
+      grpc::CreateCustomChannel(target.address, grpc::InsecureChannelCredentials(), channel));
   const grpc::Status status = stub->GetEntitlementV2(&context, request, &response);
   if (status.ok()) return Print(response.entitlement(), context);
-  std::fprintf(stderr, "stigg-sidecar: %s (asked %s)\n", status.error_message().c_str(), target.c_str());
+  std::fprintf(stderr, "stigg-sidecar: %s (asked %s)\n", status.error_message().c_str(), target.shown.c_str());
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ? kExitUnavailable : kExitFailure;
 }
 

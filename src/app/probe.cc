@@ -6,9 +6,11 @@
 #include <cstdio>
 
 #include "adapters/system/files.h"
+#include "app/configuration.h"
 #include "app/exit_codes.h"
+#include "app/target.h"
 #include "app/verbs.h"
-#include "config/load.h"
+#include "text/text.h"
 
 namespace sidecar {
 namespace {
@@ -26,7 +28,7 @@ unsigned Ask(const std::string& host, uint16_t port, const std::string& path) {
   stream.expires_after(kTimeout);
   beast::flat_buffer buffer;
   http::request<http::empty_body> request(http::verb::get, path, 11);
-  request.set(http::field::host, host);
+  request.set(http::field::host, HostAndPort(host, port));
   request.set(http::field::connection, "close");
   http::response<http::string_body> response;
   unsigned status = 0;
@@ -52,18 +54,23 @@ int Probe(const Environment& environment, const Arguments& arguments, bool ready
     return kExitUsage;
   }
   const LoadedConfig loaded = LoadConfig(environment, Purpose::kClient, ReadFile);
+  if (!loaded.violations.empty()) return ReportViolations(loaded);
   const Config& config = loaded.config;
-  const bool any = config.listen_address == "::" || config.listen_address == "0.0.0.0";
-  const std::string host = any ? "127.0.0.1" : config.listen_address;
   // Without an HTTP port the probes still answer on the gRPC port.
   const uint16_t port = config.http_port != 0 ? config.http_port : config.port;
-  const unsigned status = Ask(host, port, ready ? config.ready_path : config.health_path);
+  std::string asked;
+  unsigned status = 0;
+  for (const std::string& host : HostsToDial(config.listen_address)) {
+    status = Ask(host, port, ready ? config.ready_path : config.health_path);
+    if (status != 0) break;
+    StrAppend(&asked, asked.empty() ? "" : " and ", HostAndPort(host, port));
+  }
   if (status == 200) {
     std::printf("UP\n");
     return kExitOk;
   }
   if (status == 0) {
-    std::fprintf(stderr, "stigg-sidecar: nobody answers on %s:%u\n", host.c_str(), port);
+    std::fprintf(stderr, "stigg-sidecar: nobody answers on %s\n", asked.c_str());
   } else {
     std::fprintf(stderr, "DOWN (HTTP %u)\n", status);
   }

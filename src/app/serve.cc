@@ -5,17 +5,19 @@
 
 #include <csignal>
 #include <cstdio>
+#include <future>
 #include <memory>
+#include <thread>
 
 #include "adapters/http/cpprest_transport.h"
 #include "adapters/log/logging.h"
 #include "adapters/system/files.h"
+#include "app/configuration.h"
 #include "app/daemon.h"
 #include "app/exit_codes.h"
 #include "app/options.h"
 #include "app/signals.h"
 #include "app/verbs.h"
-#include "config/load.h"
 #include "dev/dev_upstream.h"
 #include "text/text.h"
 
@@ -23,13 +25,6 @@ namespace sidecar {
 namespace {
 
 constexpr size_t kTransportThreads = 2;
-
-int ReportViolations(const LoadedConfig& loaded) {
-  for (const std::string& violation : loaded.violations) std::fprintf(stderr, "stigg-sidecar: %s\n", violation.c_str());
-  std::fprintf(stderr, "stigg-sidecar: the configuration has %zu mistake%s; see stigg-sidecar help\n",
-               loaded.violations.size(), loaded.violations.size() == 1 ? "" : "s");
-  return kExitConfig;
-}
 
 int UsageError(std::string_view message) {
   std::fprintf(stderr, "stigg-sidecar: %.*s\n", static_cast<int>(message.size()), message.data());
@@ -43,6 +38,17 @@ int UsageError(std::string_view message) {
   _exit(code);
 }
 
+/// After Ctrl-C nobody waits for calls that are in flight; what ends by itself may do so.
+void DrainAtTerminal(Daemon& daemon) {
+  constexpr std::chrono::milliseconds kLongest{300};
+  auto drained = std::make_shared<std::promise<void>>();
+  std::thread([&daemon, drained] {
+    daemon.Drain(Millis(0));
+    drained->set_value();
+  }).detach();
+  drained->get_future().wait_for(kLongest);
+}
+
 /// Settings that are read but whose part of the daemon is yet to come.
 void WarnAboutMissingParts(const Config& config) {
   if (!config.redis.environment_prefix.empty()) {
@@ -50,11 +56,13 @@ void WarnAboutMissingParts(const Config& config) {
   }
 }
 
-int Run(const Config& config, const std::vector<std::string>& warnings, bool at_terminal) {
+int Run(const LoadedConfig& loaded, bool at_terminal) {
+  const Config& config = loaded.config;
   StartLogging(config.log_level);
   // protobuf reports unparsable requests on standard error; we answer them instead.
   google::protobuf::SetLogHandler(nullptr);
-  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+  for (const std::string& warning : loaded.warnings) spdlog::warn("{}", warning);
+  for (const std::string& line : EffectiveConfiguration(loaded)) spdlog::info("configuration: {}", line);
   WarnAboutMissingParts(config);
 
   auto* const daemon = new Daemon(config);  // never destroyed, see Daemon
@@ -66,8 +74,11 @@ int Run(const Config& config, const std::vector<std::string>& warnings, bool at_
   std::printf("%s\nSidecar is ready\n", daemon->Describe().c_str());
   std::fflush(stdout);
   const int signal = signals.Wait();
-  const bool settle = !(at_terminal && signal == SIGINT);
-  daemon->Drain(settle ? config.drain_settle : Millis(0));
+  if (at_terminal && signal == SIGINT) {
+    DrainAtTerminal(*daemon);
+  } else {
+    daemon->Drain(config.drain_settle);
+  }
   EndProcess(kExitOk);
 }
 
@@ -76,9 +87,9 @@ int Run(const Config& config, const std::vector<std::string>& warnings, bool at_
 int Serve(const Environment& environment, const Arguments& arguments) {
   if (!arguments.empty()) return UsageError("serve takes no arguments; it is configured by environment variables");
   CpprestTransport::SizeThreadPool(kTransportThreads);
-  const LoadedConfig loaded = LoadConfig(environment, Purpose::kServe, ReadFile);
+  const LoadedConfig loaded = LoadWithFiles(environment, Purpose::kServe, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
-  return Run(loaded.config, loaded.warnings, /*at_terminal=*/false);
+  return Run(loaded, /*at_terminal=*/false);
 }
 
 int Dev(const Environment& environment, const Arguments& arguments) {
@@ -91,14 +102,19 @@ int Dev(const Environment& environment, const Arguments& arguments) {
     return UsageError("--upstream-port needs a port, 0 to 65535");
   }
   CpprestTransport::SizeThreadPool(kTransportThreads);
-  LoadedConfig loaded = LoadConfig(environment, Purpose::kDev, ReadFile);
+  LoadedConfig loaded = LoadWithFiles(environment, Purpose::kDev, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
 
   static SystemClock clock;
   auto upstream =
       dev::DevUpstream::Start({.data_file = parsed->Option("--data"), .port = upstream_port.value_or(0)}, clock);
+  if (absl::IsUnavailable(upstream.status())) {
+    std::fprintf(stderr, "stigg-sidecar: %s. Choose another --upstream-port, or leave it out for a free one\n",
+                 std::string(Message(upstream.status())).c_str());
+    return kExitConfig;
+  }
   if (!upstream.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(Message(upstream.status())).c_str());
+    std::fprintf(stderr, "%s\n", std::string(Message(upstream.status())).c_str());  // one line a mistake
     return kExitConfig;
   }
   const std::string url = (*upstream)->url();
@@ -106,17 +122,20 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   loaded.config.api_url = url;
   loaded.config.edge_api_url = url;
   loaded.config.ws_url = StrCat("ws", url.substr(4));
+  for (const std::string_view name : {"SERVER_API_KEY", "API_URL", "EDGE_API_URL", "WS_URL"}) {
+    loaded.origins[name] = {.kind = Origin::Kind::kDerived, .note = "from the dev upstream"};
+  }
   std::printf("dev upstream on %s (faults: %s/_dev/faults)\n", url.c_str(), url.c_str());
   upstream->release();  // lives as long as the process
-  return Run(loaded.config, loaded.warnings, /*at_terminal=*/true);
+  return Run(loaded, /*at_terminal=*/true);
 }
 
 int CheckConfig(const Environment& environment, const Arguments& arguments) {
   if (!arguments.empty()) return UsageError("check-config takes no arguments");
-  const LoadedConfig loaded = LoadConfig(environment, Purpose::kServe, ReadFile);
-  for (const std::string& warning : loaded.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  const LoadedConfig loaded = LoadWithFiles(environment, Purpose::kServe, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
-  std::fputs(Summarize(environment).c_str(), stdout);
+  for (const std::string& warning : loaded.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& line : EffectiveConfiguration(loaded)) std::printf("%s\n", line.c_str());
   return kExitOk;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +17,17 @@ namespace sidecar {
 enum class Purpose : uint8_t {
   kServe,
   kDev,     ///< no key needed, upstream is our own, loopback only
-  kClient,  ///< verbs that only call a running daemon
+  kClient,  ///< verbs that only call a running daemon: only where it listens can be wrong
 };
 
 /// Reads a whole file; the status says why not. Injected for tests.
 using FileReader = std::function<absl::StatusOr<std::string>(const std::string& path)>;
+
+/// Where the value in force comes from.
+struct Origin {
+  enum class Kind : uint8_t { kDefault, kSet, kDerived } kind = Kind::kDefault;
+  std::string note = {};  ///< e.g. "from API_URL", "as https_proxy"; may be empty
+};
 
 struct LoadedConfig {
   Config config;
@@ -28,6 +35,8 @@ struct LoadedConfig {
   /// configuration must not be used when there are any.
   std::vector<std::string> violations;
   std::vector<std::string> warnings;
+  /// By name of the setting; one that is not in here has its default.
+  std::map<std::string_view, Origin> origins;
 };
 
 LoadedConfig LoadConfig(const Environment& environment, Purpose purpose, const FileReader& read_file);
@@ -36,12 +45,7 @@ LoadedConfig LoadConfig(const Environment& environment, Purpose purpose, const F
 /// empty file.
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path, const FileReader& read_file);
 
-/// The effective configuration, one "NAME=value" a line with where it came from; secrets are
-/// shown as set or not.
-std::string Summarize(const Environment& environment);
-
-/// The reference as printed by --help, and as a Markdown table for the README.
-std::string HelpText();
-std::string MarkdownReference();
+/// A value for a message: in quotes, cut short, control characters made visible.
+std::string Seen(std::string_view value);
 
 }  // namespace sidecar

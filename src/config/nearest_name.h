@@ -5,9 +5,10 @@
 
 namespace sidecar {
 
-/// Whether a variable that is no setting was probably meant as one: it begins like ours and
-/// is not one that Kubernetes injects for a Service.
-bool LooksLikeOurs(std::string_view name);
+/// Whether a variable that is no setting was probably meant as one: it begins like ours,
+/// abbreviates one, or is a slip away from one; and it is neither a well-known variable of
+/// others nor one that Kubernetes injects for a Service.
+bool LooksLikeOurs(std::string_view name, std::string_view value);
 
 /// The setting whose name is nearest by edit distance; empty when none is near.
 std::string NearestName(std::string_view name);

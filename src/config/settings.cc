@@ -1,17 +1,18 @@
 #include "config/settings.h"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "adapters/json/fallback_codec.h"
-#include "config/url.h"
+#include "config/value_codecs.h"
 #include "text/text.h"
 
 namespace sidecar {
 namespace {
-
-using Parse = std::function<bool(std::string_view, Config&)>;
 
 constexpr std::string_view kBoolAccepted = "1/0/true/false/yes/no/on/off";
 constexpr std::string_view kPortAccepted = "a port, 1 to 65535";
@@ -19,119 +20,90 @@ constexpr std::string_view kPortOrOffAccepted = "a port, 1 to 65535, or 0 for of
 constexpr std::string_view kHttpUrlAccepted = "http://host[:port] or https://host[:port]";
 constexpr std::string_view kMillisAccepted = "whole milliseconds, 1 to 3600000";
 
-template <typename Ref>
-Parse Text(Ref ref) {
-  return [ref](std::string_view value, Config& config) {
-    ref(config) = std::string(value);
-    return true;
-  };
-}
-
-template <typename Ref>
-Parse Bool(Ref ref) {
-  return [ref](std::string_view value, Config& config) {
-    const std::string lower = ToLower(value);
-    for (const std::string_view yes : {"1", "true", "yes", "on"}) {
-      if (lower == yes) {
-        ref(config) = true;
-        return true;
-      }
-    }
-    for (const std::string_view no : {"0", "false", "no", "off"}) {
-      if (lower == no) {
-        ref(config) = false;
-        return true;
-      }
-    }
-    return false;
-  };
-}
-
-template <typename Ref>
-Parse Whole(Ref ref, int64_t min, int64_t max) {
-  return [ref, min, max](std::string_view value, Config& config) {
-    const std::optional<int64_t> number = ParseNumber<int64_t>(value);
-    if (!number.has_value() || *number < min || *number > max) return false;
-    using Target = std::remove_reference_t<decltype(ref(config))>;
-    ref(config) = static_cast<Target>(*number);
-    return true;
-  };
-}
-
-template <typename Ref>
-Parse Duration(Ref ref, int64_t unit_ms, int64_t min, int64_t max) {
-  return [ref, unit_ms, min, max](std::string_view value, Config& config) {
-    const std::optional<int64_t> number = ParseNumber<int64_t>(value);
-    if (!number.has_value() || *number < min || *number > max) return false;
-    ref(config) = Millis(*number * unit_ms);
-    return true;
-  };
-}
-
-template <typename Ref>
-Parse MillisFrom1(Ref ref) {
-  return Duration(ref, 1, 1, 3'600'000);
-}
-
-template <typename Ref>
-Parse Url(Ref ref, std::string_view plain_scheme, std::string_view tls_scheme) {
-  return [ref, plain_scheme, tls_scheme](std::string_view value, Config& config) {
-    const std::optional<std::string> base = ParseBaseUrl(value, plain_scheme, tls_scheme);
-    if (base.has_value()) ref(config) = *base;
-    return base.has_value();
-  };
-}
-
-template <typename Ref>
-Parse PathWithSlash(Ref ref) {
-  return [ref](std::string_view value, Config& config) {
-    if (value.find_first_of(" ?#") != std::string_view::npos) return false;
-    ref(config) = value.starts_with("/") ? std::string(value) : "/" + std::string(value);
-    return true;
-  };
-}
-
-bool ParseIpAddress(std::string_view value, Config& config) {
+bool IsIpAddress(std::string_view value) {
   in6_addr ignored;
   const std::string text(value);
-  if (inet_pton(AF_INET, text.c_str(), &ignored) != 1 && inet_pton(AF_INET6, text.c_str(), &ignored) != 1) return false;
-  config.listen_address = text;
-  return true;
+  return inet_pton(AF_INET, text.c_str(), &ignored) == 1 || inet_pton(AF_INET6, text.c_str(), &ignored) == 1;
 }
 
-bool ParseUpstreamApi(std::string_view value, Config& config) {
-  const std::string lower = ToLower(value);
-  if (lower == "auto") {
-    config.upstream_api = UpstreamApi::kAuto;
-  } else if (lower == "v2") {
-    config.upstream_api = UpstreamApi::kV2;
-  } else if (lower == "v1") {
-    config.upstream_api = UpstreamApi::kV1;
-  } else {
-    return false;
-  }
-  return true;
+bool HasNoSpaces(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) { return c == ' ' || IsControl(c); });
 }
 
-bool ParseLogLevel(std::string_view value, Config& config) {
-  const std::string lower = ToLower(value);
-  for (const std::string_view level : {"error", "warn", "info", "debug"}) {
-    if (lower == level) {
-      config.log_level = lower;
-      return true;
-    }
-  }
-  return false;
+/// What fits into sockaddr_un with its closing zero.
+bool IsSocketPath(std::string_view value) { return value.size() < sizeof(sockaddr_un{}.sun_path); }
+
+constexpr std::pair<std::string_view, UpstreamApi> kUpstreamApis[] = {
+    {"auto", UpstreamApi::kAuto}, {"v2", UpstreamApi::kV2}, {"v1", UpstreamApi::kV1}};
+
+ValueCodec UpstreamApiCodec() {
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                for (const auto& [name, api] : kUpstreamApis) {
+                  if (!EqualsIgnoreCase(value, name)) continue;
+                  config.upstream_api = api;
+                  return true;
+                }
+                return false;
+              },
+          .show =
+              [](const Config& config) {
+                for (const auto& [name, api] : kUpstreamApis) {
+                  if (api == config.upstream_api) return std::string(name);
+                }
+                return std::string();
+              }};
 }
 
-bool ParseFallbackTable(std::string_view value, Config& config) {
-  absl::StatusOr<FallbackTable> table = ParseFallbacks(value);
-  if (table.ok()) config.entitlements_fallback = *std::move(table);
-  return table.ok();
+ValueCodec LogLevel() {
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                for (const std::string_view level : {"error", "warn", "info", "debug"}) {
+                  if (!EqualsIgnoreCase(value, level)) continue;
+                  config.log_level = level;
+                  return true;
+                }
+                return false;
+              },
+          .show = [](const Config& config) { return config.log_level; }};
 }
 
-#define MEMBER(path) \
-  [](Config & c) -> auto& { return c.path; }
+ValueCodec Fallbacks() {
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                absl::StatusOr<FallbackTable> table = ParseFallbacks(value);
+                if (table.ok()) config.entitlements_fallback = *std::move(table);
+                return table.ok();
+              },
+          .show = [](const Config& config) { return FormatFallbacks(config.entitlements_fallback); },
+          .explain =
+              [](std::string_view value) {
+                const absl::Status status = ParseFallbacks(value).status();
+                const std::vector<std::string_view> mistakes = Split(Message(status), '\n');
+                return std::vector<std::string>(mistakes.begin(), mistakes.end());
+              },
+          .quote = ValueCodec::Quote::kMistakesOnly};
+}
+
+/// Zero would expire keys at once; Redis has no such expiry.
+ValueCodec KeysTtl() {
+  constexpr int64_t kTenYears = 10LL * 365 * 86'400;
+  ValueCodec codec = Whole(MEMBER(redis.keys_ttl_secs), std::numeric_limits<int64_t>::min(), kTenYears);
+  codec.parse = [parse = codec.parse](std::string_view value, Config& config) {
+    return parse(value, config) && config.redis.keys_ttl_secs != 0;
+  };
+  return codec;
+}
+
+/// Remembers that it was asked for: then it must be free (design section 3).
+ValueCodec HttpPort() {
+  ValueCodec codec = Whole(MEMBER(http_port), 0, 65'535);
+  codec.parse = [parse = codec.parse](std::string_view value, Config& config) {
+    config.http_port_given = true;
+    return parse(value, config);
+  };
+  return codec;
+}
 
 std::vector<Setting> MakeSettings() {
   constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
@@ -155,21 +127,21 @@ std::vector<Setting> MakeSettings() {
        Url(MEMBER(ws_url), "ws", "wss")},
       {"UPSTREAM_API", "Upstream", "auto, v2 or v1", "auto",
        "Protocol generation; auto speaks V2 and falls back to V1 where upstream does not know it.", false,
-       ParseUpstreamApi},
+       UpstreamApiCodec()},
       {"EXTRA_CA_FILE", "Upstream", "path of a PEM file", "none",
        "Certificates trusted beside the system's, for every outgoing TLS connection.", false,
        Text(MEMBER(extra_ca_file))},
       {"HTTPS_PROXY", "Upstream", "http://[user:password@]host:port", "none",
-       "Proxy for https and wss targets (https_proxy is read too).", false, Text(MEMBER(https_proxy))},
+       "Proxy for https and wss targets (https_proxy is read too).", false, Proxy(MEMBER(https_proxy)), "https_proxy"},
       {"HTTP_PROXY", "Upstream", "http://[user:password@]host:port", "none",
-       "Proxy for http and ws targets (http_proxy is read too).", false, Text(MEMBER(http_proxy))},
+       "Proxy for http and ws targets (http_proxy is read too).", false, Proxy(MEMBER(http_proxy)), "http_proxy"},
       {"NO_PROXY", "Upstream", "hosts and domains, comma-separated", "none",
-       "Targets reached without a proxy (no_proxy is read too).", false, Text(MEMBER(no_proxy))},
+       "Targets reached without a proxy (no_proxy is read too).", false, Text(MEMBER(no_proxy)), "no_proxy"},
 
       // Answers
       {"ENTITLEMENTS_FALLBACK", "Answers",
        "a JSON object: feature id -> {hasAccess, value?, usageLimit?, isUnlimited?, enumValues?}", "none",
-       "What to answer when nothing is known.", false, ParseFallbackTable},
+       "What to answer when nothing is known.", false, Fallbacks()},
       {"ENTITLEMENTS_TTL_SECS", "Answers", "whole seconds, 1 to 86400", "30",
        "A record fetched without a live feed wants a refresh after this time; it keeps answering meanwhile.", false,
        Duration(MEMBER(entitlements_ttl), 1000, 1, 86'400)},
@@ -213,8 +185,8 @@ std::vector<Setting> MakeSettings() {
        Duration(MEMBER(snapshot_interval), 1000, 1, 86'400)},
 
       // Redis
-      {"REDIS_ENVIRONMENT_PREFIX", "Redis", "text without spaces", "none: Redis is off",
-       "Switches Redis on and starts every key.", false, Text(MEMBER(redis.environment_prefix))},
+      {"REDIS_ENVIRONMENT_PREFIX", "Redis", "text without spaces and control characters", "none: Redis is off",
+       "Switches Redis on and starts every key.", false, TextIf(MEMBER(redis.environment_prefix), HasNoSpaces)},
       {"REDIS_HOST", "Redis", "a host name or address", "localhost", "", false, Text(MEMBER(redis.host))},
       {"REDIS_PORT", "Redis", kPortAccepted, "6379", "", false, Whole(MEMBER(redis.port), 1, 65'535)},
       {"REDIS_DB", "Redis", "a number, 0 to 1048576", "0", "Database number.", false,
@@ -222,28 +194,24 @@ std::vector<Setting> MakeSettings() {
       {"REDIS_USERNAME", "Redis", "text", "none", "ACL user.", false, Text(MEMBER(redis.username))},
       {"REDIS_PASSWORD", "Redis", "text", "none", "", true, Text(MEMBER(redis.password.value))},
       {"REDIS_TLS", "Redis", kBoolAccepted, "0", "", false, Bool(MEMBER(redis.tls))},
-      {"REDIS_KEYS_TTL_IN_SECS", "Redis", "whole seconds; negative: no expiry", "604800", "Expiry of keys.", false,
-       Whole(MEMBER(redis.keys_ttl_secs), std::numeric_limits<int64_t>::min(), 10LL * 365 * 86'400)},
+      {"REDIS_KEYS_TTL_IN_SECS", "Redis", "whole seconds, 1 to 315360000, or a negative number for no expiry", "604800",
+       "Expiry of keys.", false, KeysTtl()},
       {"REDIS_TIMEOUT_MS", "Redis", kMillisAccepted, "50", "Budget of one command on the read path.", false,
        MillisFrom1(MEMBER(redis.timeout))},
 
       // Listeners
-      {"LISTEN_ADDRESS", "Listeners", "an IP address", "::, which is IPv4 too; 127.0.0.1 for `dev`",
-       "Address of all TCP listeners.", false, ParseIpAddress},
-      {"PORT", "Listeners", kPortAccepted, "8443", "gRPC. `GET /livez` and `/readyz` over HTTP/1.1 answer here too.",
-       false, Whole(MEMBER(port), 1, 65'535)},
-      {"GRPC_PORT", "Listeners", kPortOrOffAccepted, "off (the image sets 80)", "Second gRPC port, always plaintext.",
-       false, Whole(MEMBER(grpc_port), 0, 65'535)},
-      {"GRPC_SOCKET", "Listeners", "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
-       false, Text(MEMBER(grpc_socket))},
-      {"HTTP_PORT", "Listeners", kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false,
-       [](std::string_view value, Config& config) {
-         config.http_port_given = true;
-         return Whole(MEMBER(http_port), 0, 65'535)(value, config);
-       }},
-      {"HEALTH_ENDPOINT_URL", "Listeners", "a path", "livez", "Path of the liveness probe.", false,
+      {"LISTEN_ADDRESS", kListenersGroup, "an IP address", "::, which is IPv4 too; 127.0.0.1 for `dev`",
+       "Address of all TCP listeners.", false, TextIf(MEMBER(listen_address), IsIpAddress)},
+      {"PORT", kListenersGroup, kPortAccepted, "8443",
+       "gRPC. `GET /livez` and `/readyz` over HTTP/1.1 answer here too.", false, Whole(MEMBER(port), 1, 65'535)},
+      {"GRPC_PORT", kListenersGroup, kPortOrOffAccepted, "off (the image sets 80)",
+       "Second gRPC port, always plaintext.", false, Whole(MEMBER(grpc_port), 0, 65'535)},
+      {"GRPC_SOCKET", kListenersGroup, "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
+       false, TextIf(MEMBER(grpc_socket), IsSocketPath)},
+      {"HTTP_PORT", kListenersGroup, kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false, HttpPort()},
+      {"HEALTH_ENDPOINT_URL", kListenersGroup, "a path", "livez", "Path of the liveness probe.", false,
        PathWithSlash(MEMBER(health_path))},
-      {"READY_ENDPOINT_URL", "Listeners", "a path", "readyz", "Path of the readiness probe.", false,
+      {"READY_ENDPOINT_URL", kListenersGroup, "a path", "readyz", "Path of the readiness probe.", false,
        PathWithSlash(MEMBER(ready_path))},
 
       // Life
@@ -255,7 +223,7 @@ std::vector<Setting> MakeSettings() {
        Duration(MEMBER(drain_settle), 1, 0, 3'600'000)},
       {"DRAIN_TIMEOUT_MS", "Life", kMillisAccepted, "10000", "After SIGTERM: end at the latest, settling included.",
        false, MillisFrom1(MEMBER(drain_timeout))},
-      {"LOG_LEVEL", "Life", "error, warn, info or debug", "warn", "", false, ParseLogLevel},
+      {"LOG_LEVEL", "Life", "error, warn, info or debug", "warn", "", false, LogLevel()},
   };
 }
 
@@ -266,6 +234,11 @@ std::vector<Setting> MakeSettings() {
 const std::vector<Setting>& Settings() {
   static const auto* const settings = new std::vector<Setting>(MakeSettings());
   return *settings;
+}
+
+std::string_view ValueOf(const Environment& environment, std::string_view name) {
+  const auto found = environment.find(std::string(name));
+  return found == environment.end() ? std::string_view() : StripWhitespace(found->second);
 }
 
 }  // namespace sidecar

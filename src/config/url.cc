@@ -58,6 +58,39 @@ std::optional<std::string> ParseBaseUrl(std::string_view url, std::string_view p
   return Join(*parts);
 }
 
+absl::StatusOr<std::string> ParseProxyUrl(std::string_view url) {
+  constexpr std::string_view kScheme = "http://";
+  if (!Contains(url, "://")) return InvalidArgument("the scheme is missing");
+  if (!EqualsIgnoreCase(url.substr(0, kScheme.size()), kScheme)) {
+    return InvalidArgument("only http:// proxies are spoken to");
+  }
+  std::string_view rest = url.substr(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  // A password may hold anything but what ends it: the last @ does.
+  const size_t at = rest.rfind('@');
+  const std::string_view user_info = at == std::string_view::npos ? "" : rest.substr(0, at + 1);
+  const std::string_view authority = rest.substr(user_info.size());
+  if (Contains(authority, "/")) return InvalidArgument("a path does not belong there");
+  const size_t bracket = authority.rfind(']');
+  const size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  const std::string_view host = authority.substr(0, colon);
+  if (host.empty()) return InvalidArgument("the host is missing");
+  if (!IsHost(host)) return InvalidArgument("the host is missing or has characters that no host has");
+  if (colon == std::string_view::npos) return InvalidArgument("the port is missing");
+  if (!IsPort(authority.substr(colon + 1))) return InvalidArgument("the port is not 1 to 65535");
+  for (const char c : user_info) {
+    if (IsControl(c) || c == ' ' || c == '/') return InvalidArgument("user and password must be percent-encoded");
+  }
+  return StrCat(kScheme, user_info, authority);
+}
+
+std::string WithoutUserInfo(std::string_view url) {
+  const size_t at = url.rfind('@');
+  if (at == std::string_view::npos) return std::string(url);
+  const size_t scheme = url.find("://");
+  return StrCat(scheme == std::string_view::npos ? "" : url.substr(0, scheme + 3), "***", url.substr(at));
+}
+
 std::string DeriveEdgeUrl(std::string_view api_url) {
   std::optional<UrlParts> parts = SplitUrl(api_url);
   if (!parts.has_value()) return "";

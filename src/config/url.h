@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
+
 namespace sidecar {
 
 struct UrlParts {
@@ -20,6 +22,14 @@ std::optional<UrlParts> SplitUrl(std::string_view url);
 /// URL of that kind, or ends in /api or /graphql, which the daemon adds where it belongs.
 std::optional<std::string> ParseBaseUrl(std::string_view url, std::string_view plain_scheme,
                                         std::string_view tls_scheme);
+
+/// A proxy's URL, http://[user:password@]host:port, without the slash that may end it.
+/// INVALID_ARGUMENT says what is wrong in a few words that quote nothing: the value may hold
+/// a password anywhere, since it is not understood.
+absl::StatusOr<std::string> ParseProxyUrl(std::string_view url);
+
+/// The same URL with *** for user and password.
+std::string WithoutUserInfo(std::string_view url);
 
 /// The Edge that belongs to an API URL: host prefixed with "edge."; for loopback hosts the
 /// same host with port 3060 (docs/protocol.md section 1.1).

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -10,9 +11,13 @@ namespace sidecar {
 /// Reads ENTITLEMENTS_FALLBACK: a JSON object, feature id -> {hasAccess, value?, usageLimit?,
 /// isUnlimited?, enumValues?}. Members it does not know are ignored, as the vendor's engine
 /// does (docs/protocol.md section 5.3).
-/// INVALID_ARGUMENT says which feature and member is wrong, what was seen and what is
-/// accepted; for text that is not JSON, where it stops being so, with a hint for single
-/// quotes and trailing commas.
+/// INVALID_ARGUMENT has one line for each mistake (20 at most): feature and member, what is
+/// accepted, what was seen. A feature or member that is given twice is a mistake. For text
+/// that is not JSON the line says where it stops being so, with a hint for single quotes and
+/// trailing commas.
 absl::StatusOr<FallbackTable> ParseFallbacks(std::string_view json);
+
+/// The same as compact JSON; empty for an empty table.
+std::string FormatFallbacks(const FallbackTable& table);
 
 }  // namespace sidecar

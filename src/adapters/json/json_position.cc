@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -130,6 +131,70 @@ class CountingIterator {
   size_t* consumed_;
 };
 
+/// Notes every name that an object has twice.
+class RepetitionFinder : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  RepetitionFinder(std::string_view text, const size_t& consumed) : text_(text), consumed_(consumed) {}
+
+  bool null() override { return Value(); }
+  bool boolean(bool) override { return Value(); }
+  bool number_integer(number_integer_t) override { return Value(); }
+  bool number_unsigned(number_unsigned_t) override { return Value(); }
+  bool number_float(number_float_t, const string_t&) override { return Value(); }
+  bool string(string_t&) override { return Value(); }
+  bool binary(binary_t&) override { return Value(); }
+  bool start_object(std::size_t) override { return Open(/*array=*/false); }
+  bool start_array(std::size_t) override { return Open(/*array=*/true); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+
+  bool key(string_t& name) override {
+    levels_.back().step = name;
+    if (!levels_.back().names.insert(name).second) Note();
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+  std::vector<RepeatedMember> found;
+
+ private:
+  struct Level {
+    bool array = false;
+    size_t index = 0;
+    std::string step;
+    std::set<std::string> names;
+  };
+
+  void Note() {
+    RepeatedMember member{.line = PositionAt(text_, consumed_).line};
+    for (const Level& level : levels_) {
+      member.path.push_back(level.array ? StrCat(level.index) : level.step);
+      StrAppend(&member.pointer, "/", EscapePointer(member.path.back()));
+    }
+    found.push_back(std::move(member));
+  }
+
+  bool Open(bool array) {
+    levels_.push_back({.array = array});
+    return true;
+  }
+
+  bool Close() {
+    levels_.pop_back();
+    return Value();
+  }
+
+  bool Value() {
+    if (!levels_.empty() && levels_.back().array) ++levels_.back().index;
+    return true;
+  }
+
+  const std::string_view text_;
+  const size_t& consumed_;
+  std::vector<Level> levels_;
+};
+
 constexpr std::string_view kNothing = "\x01 no such pointer";
 
 std::string Hint(std::string_view text, size_t offset) {
@@ -175,6 +240,14 @@ std::optional<size_t> LineOf(std::string_view text, std::string_view json_pointe
   size_t offset = std::min(*tracker.found_at, text.size());
   while (offset > 0 && (text[offset - 1] == '\n' || text[offset - 1] == '\r' || text[offset - 1] == ' ')) --offset;
   return PositionAt(text, offset == 0 ? 0 : offset - 1).line;
+}
+
+std::vector<RepeatedMember> RepeatedMembers(std::string_view text) {
+  size_t consumed = 0;
+  RepetitionFinder finder(text, consumed);
+  nlohmann::json::sax_parse(CountingIterator(text.data(), &consumed),
+                            CountingIterator(text.data() + text.size(), &consumed), &finder);
+  return std::move(finder.found);
 }
 
 }  // namespace sidecar

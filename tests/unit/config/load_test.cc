@@ -81,7 +81,7 @@ TEST(LoadConfigTest, EveryKindOfMistakeNamesVariableValueAndWhatIsAccepted) {
       {"WS_URL", "https://api.stigg.io", "expected ws://host[:port] or wss://host[:port]"},
       {"REDIS_PORT", "tcp://10.0.0.1:6379", "set enableServiceLinks: false"},
       {"REDIS_DB", "-1", "REDIS_DB='-1'"},
-      {"REDIS_KEYS_TTL_IN_SECS", "a week", "expected whole seconds; negative: no expiry"},
+      {"REDIS_KEYS_TTL_IN_SECS", "a week", "expected whole seconds, 1 to 315360000"},
       {"ENTITLEMENTS_FALLBACK", "{'f':{}}", "use double quotes"},
       {"ENTITLEMENTS_FALLBACK", "{\"f\":{\"hasAccess\":true},}", "remove the comma"},
       {"ENTITLEMENTS_FALLBACK", "{\"f\":{}}", "f.hasAccess: expected true or false"},
@@ -92,10 +92,9 @@ TEST(LoadConfigTest, EveryKindOfMistakeNamesVariableValueAndWhatIsAccepted) {
       {"LOG_LEVEL", "verbose", "expected error, warn, info or debug"},
       {"UPSTREAM_API", "v3", "expected auto, v2 or v1"},
       {"HEALTH_ENDPOINT_URL", "live z", "HEALTH_ENDPOINT_URL='live z'"},
-      {"HTTPS_PROXY", "socks5://p:1", "expected http://[user:password@]host:port"},
+      {"HEALTH_ENDPOINT_URL", "live\x01z", "HEALTH_ENDPOINT_URL='live?z'"},
       {"DRAIN_SETTLE_MS", "20000", "is longer than DRAIN_TIMEOUT_MS=10000"},
       {"OFFLINE_DATA_FILE", "x.json", "without OFFLINE=1"},
-      {"EXTRA_CA_FILE", "/nowhere.pem", "EXTRA_CA_FILE='/nowhere.pem': no such file; expected a readable PEM file"},
   };
   for (const Mistake& mistake : mistakes) {
     const LoadedConfig loaded = Load({{mistake.name, mistake.value}});
@@ -167,47 +166,90 @@ TEST(LoadConfigTest, ProxiesAreReadInBothSpellings) {
   EXPECT_EQ(Load({{"https_proxy", "http://a:1"}, {"HTTPS_PROXY", "http://b:1"}}).config.https_proxy, "http://b:1");
 }
 
-TEST(LoadConfigTest, TyposAreWarnedAboutWithTheNearestName) {
-  EXPECT_THAT(Load({{"REDIS_ENVIROMENT_PREFIX", "x"}}).warnings,
-              ElementsAre("REDIS_ENVIROMENT_PREFIX is not a setting; did you mean REDIS_ENVIRONMENT_PREFIX?"));
-  EXPECT_THAT(Load({{"CACHE_SIZE_BYTES", "5"}}).warnings, ElementsAre(HasSubstr("CACHE_MAX_SIZE_BYTES")));
-  EXPECT_THAT(Load({{"EDGE_ENABLE", "0"}}).warnings, ElementsAre(HasSubstr("EDGE_ENABLED")));
-}
+struct BadProxy {
+  const char* value;
+  const char* why;
+};
 
-TEST(LoadConfigTest, OtherPeoplesVariablesAreNotTypos) {
-  EXPECT_THAT(Load({{"PATH", "/bin"},
-                    {"REDIS_SERVICE_HOST", "10.0.0.1"},
-                    {"REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"},
-                    {"GRPC_VERBOSITY", "debug"},
-                    {"HTTP_PROXY", ""},
-                    {"PORTAL", "x"}})
-                  .warnings,
-              IsEmpty());
-}
-
-TEST(SummaryTest, ShowsNoSecret) {
-  const std::string summary = Summarize({{"SERVER_API_KEY", "canary-1"},
-                                         {"REDIS_PASSWORD", "canary-2"},
-                                         {"HTTPS_PROXY", "http://user:canary-3@p:1"},
-                                         {"PORT", "9000"}});
-  EXPECT_THAT(summary, Not(HasSubstr("canary")));
-  EXPECT_THAT(summary, HasSubstr("SERVER_API_KEY (set, not shown)\n"));
-  EXPECT_THAT(summary, HasSubstr("PORT=9000\n"));
-  EXPECT_THAT(summary, HasSubstr("GRPC_PORT (default: off (the image sets 80))\n"));
-}
-
-TEST(ViolationsTest, ShowNoSecret) {
-  const LoadedConfig loaded = Load({{"HTTPS_PROXY", "https://user:canary@p:1"}});
-  EXPECT_THAT(Join(loaded.violations, "\n"), Not(HasSubstr("canary")));
-}
-
-TEST(ReferenceTest, NamesEverySetting) {
-  const std::string help = HelpText();
-  const std::string markdown = MarkdownReference();
-  for (const Setting& setting : Settings()) {
-    EXPECT_THAT(help, HasSubstr(std::string(setting.name)));
-    EXPECT_THAT(markdown, HasSubstr("`" + std::string(setting.name) + "`"));
+TEST(ProxyTest, AMistakeNamesTheVariableAndNeverThePassword) {
+  const BadProxy mistakes[] = {
+      {"https://user:canary@p:1", "(only http:// proxies are spoken to)"},
+      {"socks5://canary@p:1", "(only http:// proxies are spoken to)"},
+      {"user:canary@p:1", "(the scheme is missing)"},
+      {"http://user:canary@:3128", "(the host is missing)"},
+      {"http://:3128", "(the host is missing)"},
+      {"http://", "(the host is missing)"},
+      {"http://user:canary@p", "(the port is missing)"},
+      {"http://canary", "(the port is missing)"},
+      {"http://user:canary@p:port", "(the port is not 1 to 65535)"},
+      {"http://user:canary@p:0", "(the port is not 1 to 65535)"},
+      {"http://user:canary@p:1/path", "(a path does not belong there)"},
+      {"http://user:canary@ho st:1", "(the host is missing or has characters that no host has)"},
+  };
+  for (const std::string name : {"HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"}) {
+    for (const BadProxy& mistake : mistakes) {
+      EXPECT_THAT(Load({{name, mistake.value}}).violations,
+                  ElementsAre(name + " is not accepted: expected http://[user:password@]host:port " + mistake.why))
+          << mistake.value;
+    }
   }
+}
+
+TEST(ProxyTest, WhatIsAccepted) {
+  for (const char* value : {"http://p:3128", "HTTP://p:3128", "http://10.0.0.1:80/", "http://[::1]:3128",
+                            "http://user:p%40ss@proxy.example:3128", "http://user@p:1"}) {
+    EXPECT_THAT(Load({{"HTTPS_PROXY", value}}).violations, IsEmpty()) << value;
+  }
+  EXPECT_EQ(Load({{"HTTP_PROXY", "HTTP://u:p@Host:80/"}}).config.http_proxy, "http://u:p@Host:80");
+}
+
+struct RedisMistake {
+  const char* name;
+  std::string value;
+  bool accepted;
+};
+
+TEST(RedisSettingsTest, RangesAreThoseThatAreStated) {
+  const RedisMistake cases[] = {
+      {"REDIS_KEYS_TTL_IN_SECS", "0", false},
+      {"REDIS_KEYS_TTL_IN_SECS", "1", true},
+      {"REDIS_KEYS_TTL_IN_SECS", "-1", true},
+      {"REDIS_KEYS_TTL_IN_SECS", "-604800", true},
+      {"REDIS_KEYS_TTL_IN_SECS", "315360000", true},
+      {"REDIS_KEYS_TTL_IN_SECS", "315360001", false},
+      {"REDIS_ENVIRONMENT_PREFIX", "prod", true},
+      {"REDIS_ENVIRONMENT_PREFIX", "a b", false},
+      {"REDIS_ENVIRONMENT_PREFIX", "a\tb", false},
+      {"REDIS_ENVIRONMENT_PREFIX",
+       "a\x01"
+       "b",
+       false},
+      {"REDIS_ENVIRONMENT_PREFIX", "prod:eu-1", true},
+  };
+  for (const RedisMistake& each : cases) {
+    EXPECT_THAT(Load({{each.name, each.value}}).violations, SizeIs(each.accepted ? 0 : 1))
+        << each.name << "=" << each.value;
+  }
+  EXPECT_THAT(Load({{"REDIS_KEYS_TTL_IN_SECS", "0"}}).violations,
+              ElementsAre(HasSubstr("expected whole seconds, 1 to 315360000, or a negative number for no expiry")));
+  EXPECT_THAT(Load({{"REDIS_ENVIRONMENT_PREFIX", "a b"}}).violations,
+              ElementsAre("REDIS_ENVIRONMENT_PREFIX='a b' is not accepted: expected text without spaces and control "
+                          "characters"));
+}
+
+TEST(GrpcSocketTest, HasRoomForThePathThatTheKernelTakes) {
+  EXPECT_THAT(Load({{"GRPC_SOCKET", std::string(107, 'x')}}).violations, IsEmpty());
+  EXPECT_THAT(Load({{"GRPC_SOCKET", std::string(108, 'x')}}).violations,
+              ElementsAre(HasSubstr("is not accepted: expected a path of at most 107 bytes")));
+}
+
+TEST(FallbackSettingTest, EveryWrongEntryIsAViolation) {
+  EXPECT_THAT(Load({{"ENTITLEMENTS_FALLBACK", R"({"a":{"hasAccess":"yes"},"b":{"hasAccess":true,"value":1.5},"c":1})"}})
+                  .violations,
+              ElementsAre("ENTITLEMENTS_FALLBACK is not accepted: a.hasAccess: expected true or false, got \"yes\"",
+                          "ENTITLEMENTS_FALLBACK is not accepted: b.value: expected a whole number, -2147483647 to "
+                          "2147483647, got 1.5",
+                          HasSubstr("ENTITLEMENTS_FALLBACK is not accepted: c: expected an object {hasAccess")));
 }
 
 }  // namespace

@@ -49,5 +49,16 @@ TEST(LineOfTest, FindsTheLineOfAValue) {
   EXPECT_EQ(LineOf(text, "/nothing"), std::nullopt);
 }
 
+TEST(RepeatedMembersTest, AreFoundWithPathAndLine) {
+  const auto found = RepeatedMembers("{\"a\": 1,\n \"b\": [{}, {\"c/d\": 1,\n \"c/d\": 2}],\n \"a\": {\"b\": 1}}");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, (std::vector<std::string>{"b", "1", "c/d"}));
+  EXPECT_EQ(found[0].pointer, "/b/1/c~1d");
+  EXPECT_EQ(found[0].line, 3U);
+  EXPECT_EQ(found[1].path, std::vector<std::string>{"a"});
+  EXPECT_EQ(found[1].line, 4U);
+  EXPECT_TRUE(RepeatedMembers(R"({"a":{"x":1},"b":{"x":1},"c":[{"x":1},{"x":2}]})").empty());
+}
+
 }  // namespace
 }  // namespace sidecar

@@ -1,0 +1,105 @@
+#include "config/cross_checks.h"
+
+#include "text/text.h"
+
+namespace sidecar {
+namespace {
+
+class CrossChecks {
+ public:
+  CrossChecks(const Environment& environment, Purpose purpose, LoadedConfig& loaded)
+      : environment_(environment), purpose_(purpose), config_(loaded.config), loaded_(loaded) {}
+
+  void Run() {
+    CheckPorts();
+    CheckPaths();
+    if (purpose_ == Purpose::kClient) return;
+    CheckKey();
+    CheckOffline();
+    CheckDrain();
+    for (const std::string_view name : kSettingsToCome) {
+      if (IsSet(name)) {
+        Violate(name,
+                " is set, but this version serves plaintext only: expected it unset, and TLS to be ended in front "
+                "of the sidecar");
+      }
+    }
+  }
+
+ private:
+  template <typename... Args>
+  void Violate(const Args&... args) {
+    loaded_.violations.push_back(StrCat(args...));
+  }
+  bool IsSet(std::string_view name) const { return !ValueOf(environment_, name).empty(); }
+
+  void CheckPorts() {
+    CheckPair("PORT", config_.port, "GRPC_PORT", config_.grpc_port);
+    if (config_.http_port_given) {
+      CheckPair("PORT", config_.port, "HTTP_PORT", config_.http_port);
+      CheckPair("GRPC_PORT", config_.grpc_port, "HTTP_PORT", config_.http_port);
+    } else if (config_.http_port == config_.port || config_.http_port == config_.grpc_port) {
+      // Left at its default it gives way (design section 3): PORT answers the probes too.
+      loaded_.warnings.push_back(StrCat("HTTP_PORT=", config_.http_port,
+                                        ", its default, is the port of gRPC: metrics are not served; set HTTP_PORT to "
+                                        "another port, or to 0"));
+    }
+  }
+
+  void CheckPair(std::string_view name, uint16_t port, std::string_view other_name, uint16_t other) {
+    if (port == 0 || port != other) return;
+    Violate(name, "=", port, " and ", other_name, "=", other, " are the same: expected two ports; set ", other_name,
+            " to another port, or to 0");
+  }
+
+  void CheckPaths() {
+    const std::string& health = config_.health_path;
+    const std::string& ready = config_.ready_path;
+    if (health == ready) {
+      Violate("HEALTH_ENDPOINT_URL=", health, " and READY_ENDPOINT_URL=", ready, " are the same: expected two paths");
+    }
+    constexpr std::string_view kMetrics = "/metrics";
+    if (health == kMetrics) Violate("HEALTH_ENDPOINT_URL=/metrics is taken: expected another path than /metrics");
+    if (ready == kMetrics) Violate("READY_ENDPOINT_URL=/metrics is taken: expected another path than /metrics");
+  }
+
+  void CheckKey() {
+    if (purpose_ == Purpose::kServe && !config_.offline && config_.server_api_key.value.empty() &&
+        !IsSet("SERVER_API_KEY_FILE")) {
+      Violate(
+          "SERVER_API_KEY is not set: expected the server API key of the environment (Stigg console, Integrations, API "
+          "keys). To try the sidecar without an account run `stigg-sidecar dev`, or set OFFLINE=1");
+    }
+  }
+
+  void CheckOffline() {
+    const bool has_file = !config_.offline_data_file.empty();
+    if (purpose_ == Purpose::kDev) {
+      if (config_.offline) {
+        Violate("OFFLINE=1 contradicts `dev`, which has an upstream of its own: expected it unset, or `serve`");
+      }
+      if (has_file) Violate("OFFLINE_DATA_FILE is not read by `dev`: expected it unset, and `dev --data FILE`");
+    } else if (has_file && !config_.offline) {
+      Violate("OFFLINE_DATA_FILE is set without OFFLINE=1: set both or neither");
+    }
+  }
+
+  void CheckDrain() {
+    if (config_.drain_settle <= config_.drain_timeout) return;
+    Violate("DRAIN_SETTLE_MS=", config_.drain_settle.count(),
+            " is longer than DRAIN_TIMEOUT_MS=", config_.drain_timeout.count(), ", which includes it");
+  }
+
+  const Environment& environment_;
+  const Purpose purpose_;
+  const Config& config_;
+  LoadedConfig& loaded_;
+};
+
+}  // namespace
+
+void CheckAcrossSettings(const Environment& environment, Purpose purpose, LoadedConfig& loaded) {
+  CrossChecks(environment, purpose, loaded).Run();
+}
+
+}  // namespace sidecar

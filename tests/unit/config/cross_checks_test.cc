@@ -1,0 +1,93 @@
+// Settings that are right each for itself and wrong together, and what each purpose refuses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace sidecar {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+LoadedConfig Load(Environment environment, Purpose purpose = Purpose::kServe) {
+  environment.try_emplace("SERVER_API_KEY", "key");
+  return LoadConfig(environment, purpose, [](const std::string&) { return absl::NotFoundError("no such file"); });
+}
+
+std::vector<std::string> Violations(Environment environment, Purpose purpose = Purpose::kServe) {
+  return Load(std::move(environment), purpose).violations;
+}
+
+TEST(CrossChecksTest, ProbesHavePathsOfTheirOwn) {
+  EXPECT_THAT(Violations({{"HEALTH_ENDPOINT_URL", "up"}, {"READY_ENDPOINT_URL", "/up"}}),
+              ElementsAre("HEALTH_ENDPOINT_URL=/up and READY_ENDPOINT_URL=/up are the same: expected two paths"));
+  EXPECT_THAT(Violations({{"HEALTH_ENDPOINT_URL", "readyz"}}), SizeIs(1));
+  EXPECT_THAT(Violations({{"HEALTH_ENDPOINT_URL", "metrics"}}),
+              ElementsAre("HEALTH_ENDPOINT_URL=/metrics is taken: expected another path than /metrics"));
+  EXPECT_THAT(Violations({{"READY_ENDPOINT_URL", "/metrics"}}), ElementsAre(HasSubstr("READY_ENDPOINT_URL=/metrics")));
+  EXPECT_THAT(Violations({{"READY_ENDPOINT_URL", "metrics"}, {"HEALTH_ENDPOINT_URL", "metrics"}}), SizeIs(3));
+}
+
+TEST(CrossChecksTest, PortsDiffer) {
+  EXPECT_THAT(Violations({{"PORT", "9000"}, {"HTTP_PORT", "9000"}}),
+              ElementsAre("PORT=9000 and HTTP_PORT=9000 are the same: expected two ports; set HTTP_PORT to another "
+                          "port, or to 0"));
+  EXPECT_THAT(Violations({{"GRPC_PORT", "8443"}}), ElementsAre(HasSubstr("PORT=8443 and GRPC_PORT=8443")));
+  EXPECT_THAT(Violations({{"GRPC_PORT", "9000"}, {"HTTP_PORT", "9000"}}),
+              ElementsAre(HasSubstr("GRPC_PORT=9000 and HTTP_PORT=9000")));
+  EXPECT_THAT(Violations({{"GRPC_PORT", "0"}, {"HTTP_PORT", "0"}}), IsEmpty());
+}
+
+TEST(CrossChecksTest, AnHttpPortLeftAtItsDefaultGivesWay) {
+  const LoadedConfig loaded = Load({{"PORT", "8080"}});
+  EXPECT_THAT(loaded.violations, IsEmpty());
+  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("HTTP_PORT")));
+}
+
+TEST(CrossChecksTest, TlsIsNotSilentlyLeftOut) {
+  for (const char* name : {"TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}) {
+    EXPECT_THAT(Violations({{name, "/tls/file.pem"}}),
+                ElementsAre(std::string(name) +
+                            " is set, but this version serves plaintext only: expected it unset, and TLS to be ended "
+                            "in front of the sidecar"));
+    EXPECT_THAT(Violations({{name, "/tls/file.pem"}}, Purpose::kDev), SizeIs(1));
+    EXPECT_THAT(Violations({{name, " "}}), IsEmpty());
+    EXPECT_THAT(Load({{name, "/tls/file.pem"}}).warnings, IsEmpty());
+  }
+}
+
+TEST(CrossChecksTest, DevIsNotOffline) {
+  EXPECT_THAT(Violations({{"OFFLINE", "1"}}, Purpose::kDev), ElementsAre(HasSubstr("OFFLINE=1 contradicts `dev`")));
+  EXPECT_THAT(Violations({{"OFFLINE", "1"}, {"OFFLINE_DATA_FILE", "x.json"}}, Purpose::kDev),
+              ElementsAre(HasSubstr("OFFLINE=1 contradicts `dev`"), HasSubstr("dev --data FILE")));
+  EXPECT_THAT(Violations({{"OFFLINE", "0"}}, Purpose::kDev), IsEmpty());
+}
+
+TEST(CrossChecksTest, AClientIsToldWhatConcernsWhereItDials) {
+  for (const char* name : {"PORT", "GRPC_PORT", "HTTP_PORT", "LISTEN_ADDRESS"}) {
+    EXPECT_THAT(Violations({{name, "bad"}}, Purpose::kClient), ElementsAre(HasSubstr(name))) << name;
+  }
+  EXPECT_THAT(Violations({{"HEALTH_ENDPOINT_URL", "a b"}}, Purpose::kClient), SizeIs(1));
+  EXPECT_THAT(Violations({{"READY_ENDPOINT_URL", "a?b"}}, Purpose::kClient), SizeIs(1));
+  EXPECT_THAT(Violations({{"GRPC_SOCKET", std::string(108, 'x')}}, Purpose::kClient), SizeIs(1));
+  EXPECT_THAT(Violations({{"PORT", "9000"}, {"HTTP_PORT", "9000"}}, Purpose::kClient), SizeIs(1));
+}
+
+TEST(CrossChecksTest, AClientIsNotToldWhatDoesNotConcernIt) {
+  const LoadedConfig loaded = Load({{"API_URL", "nowhere"},
+                                    {"LOG_LEVEL", "loud"},
+                                    {"HTTPS_PROXY", "socks5://p:1"},
+                                    {"TLS_CERT_FILE", "x"},
+                                    {"DRAIN_SETTLE_MS", "20000"},
+                                    {"REDIS_HOTS", "x"},
+                                    {"SERVER_API_KEY_FILE", "/nowhere"}},
+                                   Purpose::kClient);
+  EXPECT_THAT(loaded.violations, IsEmpty());
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+}
+
+}  // namespace
+}  // namespace sidecar

@@ -24,11 +24,12 @@ SnapshotWiring::SnapshotWiring(const Config& config, const Tools& tools)
              .bytes_max = tools.cache.limit_bytes(),
              .written_by = std::string(kVersion)},
             tools.clock),
-      keeper_(tools.cache, file_, tools.clock, tools.timers, tools.metrics,
-              {.path = config.snapshot_path,
-               .interval = config.snapshot_interval,
-               .age_of = [&cover = tools.cover](const Record& record,
-                                                MonoTime now) { return cover.AgeOf(record, now); }}) {}
+      keeper_(
+          tools.cache, file_, tools.clock, tools.timers, tools.metrics,
+          {.path = config.snapshot_path,
+           .interval = config.snapshot_interval,
+           .age_of = [&cover = tools.cover](const Record& record, MonoTime now) { return cover.AgeOf(record, now); }}) {
+}
 
 std::unique_ptr<SnapshotWiring> SnapshotWiring::Make(const Config& config, const Tools& tools) {
   if (config.snapshot_path.empty() || config.offline) return nullptr;

@@ -85,7 +85,7 @@ void SnapshotKeeper::Start() {
 }
 
 void SnapshotKeeper::Run() {
-  pthread_setname_np(pthread_self(), "snapshot");
+  pthread_setname_np(pthread_self(), "sidecar-snap");
   LowerPriorityOfThisThread();
   Signals& signals = *signals_;
   for (;;) {

@@ -9,7 +9,7 @@ namespace sidecar {
 
 /// How long to wait before connecting again: a wide uniform first step, so that all daemons
 /// of a server that restarts do not come back at once, then decorrelated jitter up to a cap.
-/// Source: docs/architecture.md, real time (design section 7).
+/// Source: design section 7; docs/adr/0012.
 class ReconnectDelay {
  public:
   static constexpr Millis kMin{500};

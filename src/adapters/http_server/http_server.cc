@@ -6,7 +6,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/version.hpp>
-#include <deque>
+#include <list>
 #include <optional>
 
 #include "text/text.h"
@@ -22,7 +22,8 @@ struct HttpServer::Shared {
   asio::io_context& context;
   const ServerHandler handler;
   const Limits limits;
-  size_t connections = 0;  // io thread only
+  size_t connections = 0;         // io thread only
+  std::list<Connection*> idle{};  // that await a request, the longest waiting first; io thread only
 };
 
 /// One connection; keeps itself alive through the operations under way.
@@ -35,9 +36,13 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     asio::buffer_copy(target, asio::buffer(already_read.data(), already_read.size()));
     buffer_.commit(already_read.size());
   }
-  ~Connection() { --shared_->connections; }
+  ~Connection() {
+    LeaveIdle();
+    --shared_->connections;
+  }
 
   void ReadNext() {
+    idle_place_ = shared_->idle.insert(shared_->idle.end(), this);
     parser_.emplace();
     parser_->header_limit(8 << 10);
     parser_->body_limit(shared_->limits.body_bytes_max);
@@ -46,8 +51,22 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
                      [self = shared_from_this()](beast::error_code error, size_t) { self->OnRead(error); });
   }
 
+  /// Ends an idle connection, for another to be served.
+  void MakeWay() {
+    LeaveIdle();
+    beast::error_code ignored;
+    stream_.socket().close(ignored);  // ends the read, and with it this
+  }
+
  private:
+  void LeaveIdle() {
+    if (idle_place_.has_value()) shared_->idle.erase(*idle_place_);
+    idle_place_.reset();
+  }
+
   void OnRead(const beast::error_code& error) {
+    if (!idle_place_.has_value()) return;  // made way while its request arrived
+    LeaveIdle();
     if (error == http::error::body_limit || error == http::error::header_limit) {
       keep_alive_ = false;
       return Write({.status = error == http::error::body_limit ? 413 : 431, .content_type = "text/plain"});
@@ -119,6 +138,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   beast::flat_buffer buffer_{64 << 10};
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;
+  std::optional<std::list<Connection*>::iterator> idle_place_;
   bool keep_alive_ = true;
   bool head_only_ = false;
 };
@@ -129,7 +149,10 @@ HttpServer::HttpServer(asio::io_context& context, ServerHandler handler, const L
 HttpServer::~HttpServer() = default;
 
 void HttpServer::Serve(tcp::socket socket, std::string_view already_read) {
-  if (shared_->connections >= shared_->limits.connections_max) return;
+  if (shared_->connections >= shared_->limits.connections_max) {
+    if (shared_->idle.empty()) return;
+    shared_->idle.front()->MakeWay();
+  }
   std::make_shared<Connection>(shared_, std::move(socket), already_read)->ReadNext();
 }
 

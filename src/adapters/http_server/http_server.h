@@ -49,8 +49,9 @@ using ServerHandler = std::function<void(ServerRequest, Respond)>;
 
 /// Serves connections handed to it. Requests of one connection are answered in order.
 /// Limits: 8 KiB of headers, `body_bytes_max` of body, `idle` between requests and for each
-/// transfer, `connections_max` at once (more are closed at once; one that was taken over does
-/// not count).
+/// transfer, `connections_max` at once: one more closes the one that has waited longest for a
+/// request, so that probes get through; when none waits, the new one is closed. One that was
+/// taken over does not count.
 class HttpServer {
  public:
   struct Limits {

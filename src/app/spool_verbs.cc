@@ -150,7 +150,7 @@ int Drain(const Config& config) {
   StartLogging(config.log_level);
   auto* const drainer = new Drainer;
   absl::StatusOr<std::unique_ptr<Upstream>> upstream =
-      MakeUpstream(config, {drainer->clock, drainer->timers, drainer->random, drainer->metrics});
+      MakeUpstream(config, {drainer->clock, drainer->timers, drainer->random, drainer->metrics, drainer->io.context()});
   if (!upstream.ok()) return Complain(kExitConfig, Message(upstream.status()));
   drainer->upstream = *std::move(upstream);
   absl::StatusOr<std::unique_ptr<SpoolWiring>> wiring = SpoolWiring::Open(

@@ -10,8 +10,9 @@
 namespace sidecar {
 namespace {
 
-/// What a stored row costs beside its texts.
-constexpr uint64_t kRowBytes = 64;
+/// What a record costs beside its texts: names of members and a row on the disk, its lane in
+/// memory. The bound on bytes is one on memory too.
+constexpr uint64_t kRowBytes = 256;
 
 /// Time left for the commit when an attempt is cut short.
 constexpr Millis kCommitTime{50};

@@ -14,11 +14,23 @@ struct SpoolLanes::Lane {
 
   SpoolKind kind;
   std::string customer_id;
-  std::deque<Entry> entries;
+  // A queue of one vector: most lanes are short, and there may be as many as records.
+  std::vector<Entry> entries{};
+  size_t first = 0;
   bool busy = false;
   int chokes = 0;  // in a row
 
   bool alone() const { return chokes >= kAloneAfter; }
+  bool empty() const { return first == entries.size(); }
+  const Entry& front() const { return entries[first]; }
+  void PopFront() {
+    ++first;
+    // Amortised: at least half of what is moved over is gone.
+    if (first * 2 > entries.size()) {
+      entries.erase(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(first));
+      first = 0;
+    }
+  }
 };
 
 SpoolLanes::SpoolLanes(const Limits& limits) : limits_(limits) {
@@ -32,7 +44,7 @@ void SpoolLanes::Add(const SpoolEntry& entry, MonoTime expires) {
   auto& of_kind = Of(entry.kind);
   std::unique_ptr<Lane>& lane = of_kind.lanes[entry.customer_id];
   if (lane == nullptr) lane = std::make_unique<Lane>(Lane{.kind = entry.kind, .customer_id = entry.customer_id});
-  if (lane->entries.empty() && !lane->busy) of_kind.ready.push_back(lane.get());
+  if (lane->empty() && !lane->busy) of_kind.ready.push_back(lane.get());
   lane->entries.push_back({entry.sequence, entry.bytes, expires});
   ++records_;
   bytes_ += entry.bytes;
@@ -44,7 +56,8 @@ bool SpoolLanes::Holds(SpoolKind kind, std::string_view customer_id) const {
 
 size_t SpoolLanes::Fitting(const Lane& lane, size_t items, uint64_t bytes) const {
   size_t size = 0;
-  for (const Lane::Entry& entry : lane.entries) {
+  for (size_t i = lane.first; i < lane.entries.size(); ++i) {
+    const Lane::Entry& entry = lane.entries[i];
     if (items + size == kinds_[static_cast<size_t>(lane.kind)].items_max) break;
     // A record beyond the bound all by itself still has to go some time.
     if (bytes + entry.bytes > limits_.bytes_max && items + size > 0) break;
@@ -67,8 +80,9 @@ std::optional<SpoolLanes::Batch> SpoolLanes::Take() {
     const size_t size = Fitting(lane, batch.sequences.size(), bytes);
     if (size == 0) break;
     for (size_t i = 0; i < size; ++i) {
-      batch.sequences.push_back(lane.entries[i].sequence);
-      bytes += lane.entries[i].bytes;
+      const Lane::Entry& entry = lane.entries[lane.first + i];
+      batch.sequences.push_back(entry.sequence);
+      bytes += entry.bytes;
     }
     lane.busy = true;
     batch.runs.push_back({&lane, size});
@@ -96,19 +110,17 @@ void SpoolLanes::Settle(const Batch& batch, size_t handled, bool choked) {
 std::vector<uint64_t> SpoolLanes::TakeExpired(MonoTime now) {
   std::vector<uint64_t> expired;
   for (KindOfLanes& of_kind : kinds_) {
-    std::vector<Lane*> emptied;
+    std::vector<std::string> emptied;
     for (const auto& [customer_id, lane] : of_kind.lanes) {
-      if (lane->busy || lane->entries.empty()) continue;
-      while (!lane->entries.empty() && lane->entries.front().expires <= now) {
-        expired.push_back(lane->entries.front().sequence);
+      if (lane->busy) continue;
+      while (!lane->empty() && lane->front().expires <= now) {
+        expired.push_back(lane->front().sequence);
         PopFront(*lane);
       }
-      if (lane->entries.empty()) emptied.push_back(lane.get());
+      if (lane->empty()) emptied.push_back(customer_id);
     }
-    for (Lane* const lane : emptied) {
-      of_kind.ready.erase(std::find(of_kind.ready.begin(), of_kind.ready.end(), lane));
-      of_kind.lanes.erase(lane->customer_id);
-    }
+    std::erase_if(of_kind.ready, [](const Lane* lane) { return lane->empty(); });
+    for (const std::string& customer_id : emptied) of_kind.lanes.erase(customer_id);
   }
   std::sort(expired.begin(), expired.end());
   return expired;
@@ -116,13 +128,13 @@ std::vector<uint64_t> SpoolLanes::TakeExpired(MonoTime now) {
 
 void SpoolLanes::PopFront(Lane& lane) {
   --records_;
-  bytes_ -= lane.entries.front().bytes;
-  lane.entries.pop_front();
+  bytes_ -= lane.front().bytes;
+  lane.PopFront();
 }
 
 void SpoolLanes::Release(Lane& lane) {
   KindOfLanes& of_kind = Of(lane.kind);
-  if (lane.entries.empty()) {
+  if (lane.empty()) {
     of_kind.lanes.erase(of_kind.lanes.find(lane.customer_id));
   } else {
     of_kind.ready.push_back(&lane);

@@ -356,6 +356,33 @@ TEST_F(SpoolTest, WhatIsTooOldBecomesADeadLetter) {
   EXPECT_EQ(metrics_.spool_records.value(), 0U);
 }
 
+TEST_F(SpoolTest, OfManyOldCustomersNoneIsLeft) {
+  settings_.age_max = Millis(600'000);
+  settings_.deliveries_max = 1;
+  Start();
+  EXPECT_THAT(Append({Usage("under way", "0")}), IsOk());
+  for (int i = 0; i < 1'000; ++i) EXPECT_THAT(Append({Usage(std::to_string(i), "k")}), IsOk());
+  time_.Advance(Millis(660'000));
+  EXPECT_EQ(store_.dead.size(), 1'000U);
+  EXPECT_EQ(spool_->progress().waiting, 1U);
+  sink_.Acknowledge();
+  EXPECT_TRUE(sink_.waiting.empty());
+  EXPECT_TRUE(store_.held.empty());
+}
+
+TEST_F(SpoolTest, ALongQueueKeepsItsOrderThroughManyBatches) {
+  settings_.batch.usages_max = 3;
+  Start();
+  Keys all;
+  for (int i = 0; i < 100; ++i) {
+    all.push_back(std::to_string(i));
+    EXPECT_THAT(Append({Usage("a", all.back())}), IsOk());
+    if (i % 5 == 0) sink_.Acknowledge();
+  }
+  while (!sink_.waiting.empty()) sink_.Acknowledge();
+  EXPECT_EQ(sink_.counted, all);
+}
+
 TEST_F(SpoolTest, JumpsOfTheWallClockAgeNothing) {
   settings_.age_max = Millis(600'000);
   Start();

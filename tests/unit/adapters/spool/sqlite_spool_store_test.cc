@@ -147,6 +147,9 @@ TEST_F(SqliteSpoolStoreTest, AnAcknowledgedRecordSurvivesSigkill) {
   int ended = 0;
   ASSERT_EQ(waitpid(child, &ended, 0), child);
   ASSERT_TRUE(WIFSIGNALED(ended));
+  const auto listings = ListSpool(path_.string());  // before anybody has recovered it
+  ASSERT_THAT(listings, IsOk());
+  EXPECT_EQ(listings->size(), 1U);
   const StorePtr store = Open();
   EXPECT_EQ(index_.entries.size(), 1U);
 }

@@ -13,9 +13,9 @@
 
 namespace sidecar {
 
-/// Of restored keys, this many are remembered for the refresh that follows; what is left is
-/// refreshed when it is read.
-inline constexpr size_t kRestoredKeysMax = 10'000;
+/// Of restored keys, this many are remembered for the refresh that follows: one round of
+/// core/background_refresh.h. What is left is refreshed when it is read.
+inline constexpr size_t kRestoredKeysMax = 1'000;
 
 struct RestoredSnapshot {
   size_t records = 0;

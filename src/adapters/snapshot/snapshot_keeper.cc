@@ -74,8 +74,7 @@ RestoredSnapshot SnapshotKeeper::Restore() {
     Report(status);
   } else {
     metrics_.snapshot_errors.Add();
-    spdlog::error("snapshot {}: {}; {} records were restored", settings_.path, Message(status),
-                  restored.records);
+    spdlog::error("snapshot {}: {}; {} records were restored", settings_.path, Message(status), restored.records);
   }
   return restored;
 }

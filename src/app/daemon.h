@@ -13,8 +13,8 @@
 #include "adapters/net/io_thread.h"
 #include "admin/admin_routes.h"
 #include "admin/readiness.h"
-#include "app/spool_wiring.h"
 #include "app/snapshot_wiring.h"
+#include "app/spool_wiring.h"
 #include "app/upstream.h"
 #include "cache/entitlement_cache.h"
 #include "config/config.h"
@@ -74,7 +74,7 @@ class Daemon {
   std::unique_ptr<BackgroundRefresh> refresh_;
   std::unique_ptr<FeedIntake> intake_;
   std::unique_ptr<SnapshotWiring> snapshot_;  // nullptr: there is none
-  std::unique_ptr<SpoolWiring> spool_;  // nullptr: there is none
+  std::unique_ptr<SpoolWiring> spool_;        // nullptr: there is none
   std::unique_ptr<UsageReporter> reporter_;
   Handlers handlers_;
   HealthState health_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
+#include <vector>
 
 #include "text/text.h"
 
@@ -14,19 +16,21 @@ struct KnownKind {
   Fault::Kind kind;
   bool http;
   bool web_socket;
+  std::array<std::string_view, 2> http_members = {};        // besides fault, channel and times
+  std::array<std::string_view, 2> web_socket_members = {};  // the same
 };
 
 constexpr std::array kKinds{
-    KnownKind{"delay", Fault::Kind::kDelay, true, false},
-    KnownKind{"status", Fault::Kind::kStatus, true, false},
-    KnownKind{"close", Fault::Kind::kClose, true, true},
+    KnownKind{"delay", Fault::Kind::kDelay, true, false, {"delayMs"}},
+    KnownKind{"status", Fault::Kind::kStatus, true, false, {"status", "retryAfterSecs"}},
+    KnownKind{"close", Fault::Kind::kClose, true, true, {}, {"code", "reason"}},
     KnownKind{"close-after", Fault::Kind::kCloseAfter, true, false},
     KnownKind{"reset", Fault::Kind::kReset, true, false},
     KnownKind{"half-body", Fault::Kind::kHalfBody, true, false},
     KnownKind{"bad-json", Fault::Kind::kBadJson, true, true},
     KnownKind{"silent", Fault::Kind::kSilent, true, true},
-    KnownKind{"refuse", Fault::Kind::kRefuse, false, true},
-    KnownKind{"error", Fault::Kind::kError, false, true},
+    KnownKind{"refuse", Fault::Kind::kRefuse, false, true, {}, {"status", "retryAfterSecs"}},
+    KnownKind{"error", Fault::Kind::kError, false, true, {}, {"reason"}},
 };
 
 constexpr std::array<std::pair<std::string_view, Channel>, 3> kChannels{{
@@ -35,8 +39,19 @@ constexpr std::array<std::pair<std::string_view, Channel>, 3> kChannels{{
     {"websocket", Channel::kWebSocket},
 }};
 
-std::string_view NameOf(Fault::Kind kind) {
-  return std::find_if(kKinds.begin(), kKinds.end(), [&](const KnownKind& known) { return known.kind == kind; })->name;
+const KnownKind& Known(Fault::Kind kind) {
+  return *std::find_if(kKinds.begin(), kKinds.end(), [&](const KnownKind& known) { return known.kind == kind; });
+}
+
+/// What a fault may say, in the order in which it is listed.
+std::vector<std::string_view> MembersOf(const Fault& fault) {
+  const KnownKind& known = Known(fault.kind);
+  std::vector<std::string_view> members{"fault", "channel", "times"};
+  for (const std::string_view member :
+       fault.channel == Channel::kWebSocket ? known.web_socket_members : known.http_members) {
+    if (!member.empty()) members.push_back(member);
+  }
+  return members;
 }
 
 std::string_view NameOf(Channel channel) {
@@ -79,25 +94,92 @@ bool MayBeSent(double code) {
   return code >= 1000 && code < 5000 && code != 1004 && code != 1005 && code != 1006 && code != 1015;
 }
 
+std::string Seen(const Json& value) {
+  constexpr size_t kShown = 60;
+  const std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return text.size() > kShown ? StrCat(text.substr(0, kShown), "…") : text;
+}
+
+class FaultReader {
+ public:
+  FaultReader(const Json& json, absl::Status& error) : json_(json), reader_(json, "", error) {}
+
+  Fault Read() {
+    constexpr int64_t kTimesMax = 1'000'000'000;
+    fault_.channel = ReadChannel(reader_);
+    fault_.kind = ReadKind(reader_, fault_.channel == Channel::kWebSocket);
+    CheckMembers();
+    fault_.times = Whole("times", 1, kTimesMax).value_or(-1);
+    fault_.delay = Millis(Whole("delayMs", 0, 600'000).value_or(0));
+    fault_.status = static_cast<int>(Whole("status", 100, 599).value_or(fault_.status));
+    fault_.retry_after_secs = static_cast<int>(Whole("retryAfterSecs", 0, 86'400).value_or(0));
+    ReadClose();
+    return fault_;
+  }
+
+ private:
+  void CheckMembers() {
+    if (!json_.is_object()) return;
+    const std::vector<std::string_view> members = MembersOf(fault_);
+    for (const auto& [name, value] : json_.items()) {
+      if (std::find(members.begin(), members.end(), std::string_view(name)) != members.end()) continue;
+      reader_.Fail(name, StrCat("is not known of this fault (got ", Seen(value), "); expected ", Join(members, ", ")));
+    }
+    if (fault_.kind == Fault::Kind::kDelay && !reader_.Has("delayMs")) {
+      reader_.Fail("delayMs", "expected a whole number, 0 to 600000, got nothing");
+    }
+  }
+
+  /// nullopt when it is absent, or is not accepted.
+  std::optional<int64_t> Whole(std::string_view name, int64_t min, int64_t max) {
+    if (!reader_.Has(name)) return std::nullopt;
+    const Json& value = *json_.find(name);
+    const double number = value.is_number() ? value.get<double>() : std::nan("");
+    if (std::trunc(number) == number && number >= static_cast<double>(min) && number <= static_cast<double>(max)) {
+      return static_cast<int64_t>(number);
+    }
+    reader_.Fail(name, StrCat("expected a whole number, ", min, " to ", max, ", got ", Seen(value)));
+    return std::nullopt;
+  }
+
+  void ReadClose() {
+    constexpr size_t kReasonMax = 123;  // of a close frame
+    const double code = reader_.Number("code").value_or(fault_.code);
+    if (MayBeSent(code)) {
+      fault_.code = static_cast<uint16_t>(code);
+    } else {
+      reader_.Fail(
+          "code",
+          StrCat("expected a close code that may be sent, 1000 to 4999, not 1004 to 1006 nor 1015, got ", code));
+    }
+    fault_.reason = reader_.TextOrEmpty("reason");
+    if (fault_.reason.size() > kReasonMax) {
+      reader_.Fail("reason", StrCat("expected at most ", kReasonMax, " bytes, got ", fault_.reason.size()));
+    }
+  }
+
+  const Json& json_;
+  JsonObject reader_;
+  Fault fault_;
+};
+
+Json MemberOf(const Fault& fault, std::string_view name) {
+  if (name == "fault") return Known(fault.kind).name;
+  if (name == "channel") return fault.channel.has_value() ? Json(NameOf(*fault.channel)) : Json();
+  if (name == "times") return fault.times > 0 ? Json(fault.times) : Json();
+  if (name == "delayMs") return fault.delay.count();
+  if (name == "status") return fault.status;
+  if (name == "retryAfterSecs") return fault.retry_after_secs;
+  if (name == "code") return fault.code;
+  return fault.reason;
+}
+
 }  // namespace
 
 absl::StatusOr<Fault> Faults::Parse(const Json& json) {
-  constexpr size_t kReasonMax = 123;  // of a close frame
   absl::Status error;
-  JsonObject reader(json, "", error);
-  Fault fault;
-  fault.channel = ReadChannel(reader);
-  fault.kind = ReadKind(reader, fault.channel == Channel::kWebSocket);
-  fault.times = static_cast<int64_t>(reader.Number("times").value_or(-1));
-  fault.delay = Millis(static_cast<int64_t>(std::clamp(reader.Number("delayMs").value_or(0), 0.0, 3.6e6)));
-  fault.status = static_cast<int>(std::clamp(reader.Number("status").value_or(503), 200.0, 599.0));
-  fault.retry_after_secs = static_cast<int>(std::clamp(reader.Number("retryAfterSecs").value_or(0), 0.0, 86400.0));
-  const double code = reader.Number("code").value_or(fault.code);
-  if (!MayBeSent(code)) reader.Fail("code", "expected a close code that may be sent: 1000 to 4999, not 1004 to 1006");
-  fault.reason = reader.TextOrEmpty("reason");
-  if (fault.reason.size() > kReasonMax) reader.Fail("reason", StrCat("expected at most ", kReasonMax, " bytes"));
+  Fault fault = FaultReader(json, error).Read();
   if (!error.ok()) return error;
-  fault.code = static_cast<uint16_t>(code);
   return fault;
 }
 
@@ -134,9 +216,7 @@ Json Faults::List() const {
   Json list = Json::array();
   for (const Fault& fault : faults_) {
     Json entry = Json::object();
-    entry["fault"] = NameOf(fault.kind);
-    if (fault.channel.has_value()) entry["channel"] = NameOf(*fault.channel);
-    entry["times"] = fault.times;
+    for (const std::string_view name : MembersOf(fault)) entry[std::string(name)] = MemberOf(fault, name);
     list.push_back(std::move(entry));
   }
   return list;

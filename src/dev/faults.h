@@ -41,8 +41,9 @@ struct Fault {
 /// Thread-safe.
 class Faults {
  public:
-  /// Reads {"fault": kind, "channel"?, "times"?, "delayMs"?, "status"?, "retryAfterSecs"?,
-  /// "code"?, "reason"?}.
+  /// Reads {"fault": kind, "channel"?, "times"?} and the members that this kind has: delayMs,
+  /// status, retryAfterSecs, code, reason (docs/dev.md). INVALID_ARGUMENT names the member,
+  /// what was seen and what is accepted; a member that the kind does not have is refused.
   static absl::StatusOr<Fault> Parse(const Json& json);
 
   void Add(const Fault& fault);
@@ -52,6 +53,7 @@ class Faults {
   /// The same for what this kind hits on a WebSocket: an upgrade, a connection, a subscribe or
   /// a push (docs/dev.md).
   std::optional<Fault> TakeOnWebSocket(Fault::Kind kind);
+  /// What is switched on, with all members; null where nothing was said.
   Json List() const;
 
  private:

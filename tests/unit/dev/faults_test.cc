@@ -45,6 +45,64 @@ TEST(FaultsTest, OnlyCodesAndReasonsThatMayBeSent) {
               FailsWith(kInvalid, "at most 123 bytes"));
 }
 
+struct Nonsense {
+  const char* text;
+  const char* message;
+};
+
+TEST(FaultsTest, NonsenseIsRefusedWithMemberValueAndWhatIsAccepted) {
+  const Nonsense cases[] = {
+      {R"({"fault":"status","status":99})", "status: expected a whole number, 100 to 599, got 99"},
+      {R"({"fault":"status","status":600})", "status: expected a whole number, 100 to 599, got 600"},
+      {R"({"fault":"status","status":"500"})", R"(status: expected a whole number, 100 to 599, got "500")"},
+      {R"({"fault":"status","status":500.5})", "got 500.5"},
+      {R"({"fault":"refuse","channel":"websocket","status":1})", "status: expected a whole number, 100 to 599, got 1"},
+      {R"({"fault":"close","times":0})", "times: expected a whole number, 1 to 1000000000, got 0"},
+      {R"({"fault":"close","times":-1})", "times: expected a whole number, 1 to 1000000000, got -1"},
+      {R"({"fault":"close","times":1.5})", "got 1.5"},
+      {R"({"fault":"delay","delayMs":-1})", "delayMs: expected a whole number, 0 to 600000, got -1"},
+      {R"({"fault":"delay","delayMs":600001})", "delayMs: expected a whole number, 0 to 600000, got 600001"},
+      {R"({"fault":"delay"})", "delayMs: expected a whole number, 0 to 600000, got nothing"},
+      {R"({"fault":"status","retryAfterSecs":-1})", "retryAfterSecs: expected a whole number, 0 to 86400, got -1"},
+      {R"({"fault":"status","staus":500})",
+       "staus: is not known of this fault (got 500); expected fault, channel, times, status, retryAfterSecs"},
+      {R"({"fault":"silent","delayMs":5})",
+       "delayMs: is not known of this fault (got 5); expected fault, channel, times"},
+      {R"({"fault":"close","code":1000})", "code: is not known of this fault"},
+      {R"({"fault":"close","channel":"websocket","code":99})", "not 1004 to 1006 nor 1015, got 99"},
+      {R"({"fault":"status","channel":5})", "channel: expected a string, got a number"},
+      {R"([])", "expected an object, got an array"},
+  };
+  for (const Nonsense& nonsense : cases) {
+    EXPECT_THAT(Parse(nonsense.text), FailsWith(kInvalid, nonsense.message)) << nonsense.text;
+  }
+}
+
+TEST(FaultsTest, ReadsTheEndsOfEachRange) {
+  for (const char* text :
+       {R"({"fault":"status","status":100})", R"({"fault":"status","status":599,"retryAfterSecs":86400})",
+        R"({"fault":"delay","delayMs":0})", R"({"fault":"delay","delayMs":600000})", R"({"fault":"close","times":1})",
+        R"({"fault":"close","times":null,"channel":null})"}) {
+    EXPECT_THAT(Parse(text), IsOk()) << text;
+  }
+}
+
+TEST(FaultsTest, AreListedWithAllMembersAndReadBackAsTheSame) {
+  Faults faults;
+  for (const char* text : {R"({"fault":"status","channel":"edge","times":3})", R"({"fault":"delay","delayMs":5})",
+                           R"({"fault":"reset"})", R"({"fault":"close","channel":"websocket","reason":"why"})"}) {
+    faults.Add(*Parse(text));
+  }
+  EXPECT_EQ(faults.List().dump(),
+            R"([{"fault":"status","channel":"edge","times":3,"status":503,"retryAfterSecs":0},)"
+            R"({"fault":"delay","channel":null,"times":null,"delayMs":5},)"
+            R"({"fault":"reset","channel":null,"times":null},)"
+            R"({"fault":"close","channel":"websocket","times":null,"code":1012,"reason":"why"}])");
+  Faults again;
+  for (const Json& fault : faults.List()) again.Add(*Faults::Parse(fault));
+  EXPECT_EQ(again.List(), faults.List());
+}
+
 TEST(FaultsTest, HttpAndWebSocketDoNotTakeEachOthers) {
   Faults faults;
   faults.Add(*Parse(R"({"fault":"close","channel":"websocket","times":1})"));

@@ -212,12 +212,10 @@ TEST_F(HandlersTest, AStaleRecordAnswersWhenTheRefreshFailsAndIsThenLeftAlone) {
 
 TEST_F(HandlersTest, ARestoredRecordSaysSoUntilItIsRefreshed) {
   const EntityKeyView key{"a", ""};
-  const RecordStamp restored{.origin = RecordOrigin::kSnapshot,
-                             .fetched_at = time_.Now() - Millis(60'000),
-                             .suspect_at = time_.Now()};
-  cache_.Update(key, [&](const Record*) {
-    return Record::Build(key, Of({Metered("calls", 10, 3)}), restored, definitions_);
-  });
+  const RecordStamp restored{
+      .origin = RecordOrigin::kSnapshot, .fetched_at = time_.Now() - Millis(60'000), .suspect_at = time_.Now()};
+  cache_.Update(
+      key, [&](const Record*) { return Record::Build(key, Of({Metered("calls", 10, 3)}), restored, definitions_); });
   auto call = AskMetered();
   source_.Fail();
   EXPECT_EQ(Metered1(*call).entitlement().current_usage(), 3);

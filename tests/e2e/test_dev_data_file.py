@@ -191,7 +191,7 @@ class TestFaults:
         "fault",
         [
             {"fault": "status", "status": 403},
-            {"fault": "status", "status": 503, "retryAfterSecs": 60},
+            {"fault": "status", "status": 503, "retryAfterSecs": 2},  # waited for by the breaker
             {"fault": "close"},
             {"fault": "close-after"},
             {"fault": "reset"},

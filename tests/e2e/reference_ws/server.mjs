@@ -61,7 +61,9 @@ for (const [name, field] of Object.entries(schema.getSubscriptionType().getField
   field.subscribe = () => topics[name].subscribe();
 }
 
-const seen = { upgrades: 0, accepted: 0, acknowledged: 0, rejected: 0, pings: 0, subscribes: [], completes: 0, closes: [] };
+const seen = {
+  upgrades: 0, accepted: 0, acknowledged: 0, rejected: 0, pings: 0, completes: 0, subscribes: [], closes: [],
+};
 const inits = [];
 let upgradeHeaders = {};
 let apiKey = options.apiKey;
@@ -134,7 +136,9 @@ const commands = {
   /** One message in several frames, of `size` characters each. */
   sendInFragments: ({ text, size }) => {
     for (const ws of sockets.clients) {
-      for (let at = 0; at < text.length; at += size) ws.send(text.slice(at, at + size), { fin: at + size >= text.length });
+      for (let at = 0; at < text.length; at += size) {
+        ws.send(text.slice(at, at + size), { fin: at + size >= text.length });
+      }
     }
     return {};
   },

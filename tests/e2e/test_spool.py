@@ -383,6 +383,10 @@ class Acknowledged:
     events: list[str] = field(default_factory=list)
     usages: list[tuple[str, Answered]] = field(default_factory=list)
 
+    @property
+    def durable(self) -> list[tuple[str, Answered]]:
+        return [(name, answer) for name, answer in list(self.usages) if answer.durable]
+
 
 def report_until(stop: Signal, daemon: Daemon, reporter: str, acknowledged: Acknowledged) -> None:
     """Each report carries a name that no other has; one that fails is not repeated."""
@@ -426,9 +430,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_has_two_keys_whatever_is_kille
         with ThreadPoolExecutor(REPORTERS) as reporters:
             for i in range(REPORTERS):
                 reporters.submit(report_until, stop, sidecar, f"{i}-{life}", acknowledged)
-            time.sleep(chance.uniform(0.1, 0.5))  # at whatever moment
-            sidecar.process.kill()
-            stop.set()
+            try:
+                if life == 1:
+                    eventually(lambda: acknowledged.durable)
+                time.sleep(chance.uniform(0.1, 0.5))  # at whatever moment
+            finally:
+                sidecar.process.kill()
+                stop.set()
         sidecar.client.close()
     upstream.faults.clear()
     last = daemon(upstream, SPOOL_PATH=path)
@@ -447,6 +455,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_has_two_keys_whatever_is_kille
     for usage in sent_usages(upstream):
         keys[usage["dimensions"]["name"]].add(usage["idempotencyKey"])
     assert all(len(each) == 1 for each in keys.values())
-    durable = [(name, answer) for name, answer in acknowledged.usages if answer.durable]
-    assert durable
-    assert all(keys[name] == {answer.message.measurement_id} for name, answer in durable)
+    assert all(keys[name] == {answer.message.measurement_id} for name, answer in acknowledged.durable)

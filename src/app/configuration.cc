@@ -23,7 +23,7 @@ void CheckDataFile(const std::string& path, const FileReader& read_file, std::ve
   if (status.ok()) return;
   if (!text.ok()) {
     violations.push_back(
-        StrCat("OFFLINE_DATA_FILE=", Seen(path), ": ", Message(status), "; expected a readable data file"));
+        StrCat("OFFLINE_DATA_FILE=", SeenPath(path), ": ", Message(status), "; expected a readable data file"));
     return;
   }
   for (const std::string_view mistake : Split(Message(status), '\n')) {
@@ -35,8 +35,8 @@ void CheckCaFile(const std::string& path, const FileReader& read_file, std::vect
   const absl::StatusOr<std::string> pem = read_file(path);
   const absl::Status status = pem.ok() ? CheckCertificates(*pem) : pem.status();
   if (status.ok()) return;
-  violations.push_back(
-      StrCat("EXTRA_CA_FILE=", Seen(path), ": ", Message(status), "; expected a readable PEM file with certificates"));
+  violations.push_back(StrCat("EXTRA_CA_FILE=", SeenPath(path), ": ", Message(status),
+                              "; expected a readable PEM file with certificates"));
 }
 
 }  // namespace

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::string_view kFileSuffix = "_FILE";
 
+std::string Quote(std::string_view value, size_t shown) {
+  return StrCat("'", WithoutControls(value.substr(0, shown)), value.size() > shown ? "…" : "", "'");
+}
+
 class Loader {
  public:
   Loader(const Environment& environment, Purpose purpose, const FileReader& read_file)
@@ -58,16 +62,16 @@ class Loader {
   }
 
   void Refuse(const Setting& setting, std::string_view name, std::string_view value) {
-    using Quote = ValueCodec::Quote;
+    using Quoted = ValueCodec::Quote;
     const ValueCodec& codec = setting.codec;
     const std::vector<std::string> mistakes = codec.explain ? codec.explain(value) : std::vector<std::string>();
-    if (codec.quote == Quote::kMistakesOnly) {
+    if (codec.quote == Quoted::kMistakesOnly) {
       for (const std::string& mistake : mistakes) {
         Violate(setting, StrCat(name, " is not accepted: ", WithoutControls(mistake)));
       }
       return;
     }
-    const bool hidden = setting.secret || codec.quote == Quote::kNothing;
+    const bool hidden = setting.secret || codec.quote == Quoted::kNothing;
     Violate(setting, StrCat(name, hidden ? "" : StrCat("=", Seen(value)), " is not accepted: expected ",
                             setting.accepted, mistakes.empty() ? "" : StrCat(" (", Join(mistakes, "; "), ")")));
   }
@@ -83,7 +87,7 @@ class Loader {
     }
     const absl::StatusOr<std::string> secret = ReadSecretFile(path, read_file_);
     if (!secret.ok()) {
-      Violate(setting, StrCat(file_name, "=", Seen(path), ": ", Message(secret.status()),
+      Violate(setting, StrCat(file_name, "=", SeenPath(path), ": ", Message(secret.status()),
                               "; expected a readable file with ", setting.accepted));
       return true;
     }
@@ -134,9 +138,8 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path, const FileRe
   return secret;
 }
 
-std::string Seen(std::string_view value) {
-  constexpr size_t kShown = 60;
-  return StrCat("'", WithoutControls(value.substr(0, kShown)), value.size() > kShown ? "…" : "", "'");
-}
+std::string Seen(std::string_view value) { return Quote(value, 60); }
+
+std::string SeenPath(std::string_view path) { return Quote(path, 1'000); }
 
 }  // namespace sidecar

@@ -47,5 +47,7 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path, const FileRe
 
 /// A value for a message: in quotes, cut short, control characters made visible.
 std::string Seen(std::string_view value);
+/// The same for a path, of which the end tells most.
+std::string SeenPath(std::string_view path);
 
 }  // namespace sidecar

@@ -104,6 +104,11 @@ TEST_F(LoadWithFilesTest, TheDataFileIsRead) {
                           HasSubstr("OFFLINE_DATA_FILE: /bad.json:3: features.g")));
 }
 
+TEST_F(LoadWithFilesTest, ALongPathIsToldWhole) {
+  const std::string path = "/" + std::string(200, 'x') + "/absent.json";
+  EXPECT_THAT(Violations({{"OFFLINE", "1"}, {"OFFLINE_DATA_FILE", path}}), ElementsAre(HasSubstr("'" + path + "'")));
+}
+
 TEST_F(LoadWithFilesTest, MistakesInFilesAndInValuesAreToldTogether) {
   EXPECT_THAT(Violations({{"OFFLINE", "1"}, {"EXTRA_CA_FILE", "/bad.pem"}, {"PORT", "x"}}),
               ElementsAre(HasSubstr("PORT"), HasSubstr("EXTRA_CA_FILE")));

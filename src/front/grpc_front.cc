@@ -5,7 +5,7 @@
 namespace sidecar {
 
 GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits)
-    : handlers_(handlers), limits_(limits), health_(health), queue_count_(queues) {}
+    : handlers_(handlers), limits_(limits), health_(health), reflection_(health), queue_count_(queues) {}
 
 GrpcFront::~GrpcFront() {
   for (const auto& queue : queues_) queue->ShutDown();

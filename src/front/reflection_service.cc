@@ -1,6 +1,7 @@
 #include "front/reflection_service.h"
 
 #include <google/protobuf/descriptor.h>
+#include <grpcpp/alarm.h>
 
 #include <set>
 #include <string>
@@ -108,7 +109,8 @@ typename Version::Response Answer(const typename Version::Request& request) {
 
 }  // namespace
 
-/// One stream: reads a question, writes its answer, until the client has no more.
+/// One stream: reads a question, writes its answer, until the client has no more or the server
+/// ends. Deleted when every operation it started has come back.
 template <typename Version>
 class ReflectionService::Stream {
  public:
@@ -126,19 +128,94 @@ class ReflectionService::Stream {
     new Stream(owner_, service_, queue_);
     counted_ = true;
     if (++owner_.streams_ > kStreamsMax) {
-      return stream_.Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many reflection streams"}, finished_.tag());
+      return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many reflection streams"});
     }
+    Listen();
+    Read();
+    EndIfEnded();
+  }
+
+  /// Waits for a change of phase: HealthState rings the alarm, from any thread.
+  void Listen() {
+    ++pending_;
+    alarm_.Set(queue_, std::chrono::system_clock::time_point::max(), changed_.tag());
+    token_ = owner_.health_.Subscribe([this] { alarm_.Cancel(); });
+  }
+
+  void StopListening() {
+    if (token_ == 0) return;
+    owner_.health_.Forget(token_);
+    token_ = 0;
+    alarm_.Cancel();
+  }
+
+  void EndIfEnded() {
+    if (owner_.health_.phase() == HealthState::Phase::kEnded) {
+      End({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+    }
+  }
+
+  void OnChanged() {
+    --pending_;
+    if (token_ != 0) {  // rung, not silenced: listen again before looking
+      owner_.health_.Forget(token_);
+      token_ = 0;
+      if (!ending_) Listen();
+    }
+    EndIfEnded();
+    DeleteIfDone();
+  }
+
+  void Read() {
+    ++pending_;
     stream_.Read(&request_, read_.tag());
   }
 
   void OnRead(bool ok) {
-    if (!ok) return stream_.Finish(grpc::Status::OK, finished_.tag());
-    stream_.Write(Answer<Version>(request_), wrote_.tag());
+    --pending_;
+    if (!ok) {
+      End(grpc::Status::OK);
+    } else if (!ending_) {
+      ++pending_;
+      writing_ = true;
+      stream_.Write(Answer<Version>(request_), wrote_.tag());
+    }
+    DeleteIfDone();
   }
 
   void OnWrote(bool ok) {
-    if (!ok) return stream_.Finish(grpc::Status::CANCELLED, finished_.tag());
-    stream_.Read(&request_, read_.tag());
+    --pending_;
+    writing_ = false;
+    if (ending_) {
+      Finish();
+    } else if (!ok) {
+      End(grpc::Status::CANCELLED);
+    } else {
+      Read();
+    }
+    DeleteIfDone();
+  }
+
+  void End(const grpc::Status& status) {
+    if (ending_) return;
+    ending_ = true;
+    end_status_ = status;
+    StopListening();
+    if (!writing_) Finish();  // else when the write has come back
+  }
+
+  void Finish() {
+    ++pending_;
+    stream_.Finish(end_status_, finished_.tag());
+  }
+
+  void OnFinished() {
+    --pending_;
+    DeleteIfDone();
+  }
+
+  void DeleteIfDone() {
+    if (pending_ == 0) delete this;
   }
 
   ReflectionService& owner_;
@@ -147,11 +224,18 @@ class ReflectionService::Stream {
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<typename Version::Response, typename Version::Request> stream_{&context_};
   typename Version::Request request_;
+  grpc::Alarm alarm_;
+  uint64_t token_ = 0;
+  int pending_ = 0;  // operations that will still come back
   bool counted_ = false;
+  bool writing_ = false;
+  bool ending_ = false;
+  grpc::Status end_status_;
   FunctionTag arrived_{[this](bool ok) { OnArrived(ok); }};
+  FunctionTag changed_{[this](bool) { OnChanged(); }};
   FunctionTag read_{[this](bool ok) { OnRead(ok); }};
   FunctionTag wrote_{[this](bool ok) { OnWrote(ok); }};
-  FunctionTag finished_{[this](bool) { delete this; }};
+  FunctionTag finished_{[this](bool) { OnFinished(); }};
 };
 
 void ReflectionService::Register(grpc::ServerBuilder& builder) {

@@ -3,6 +3,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "front/health_state.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 
@@ -14,6 +15,8 @@ class ReflectionService {
  public:
   static constexpr size_t kStreamsMax = 100;
 
+  explicit ReflectionService(HealthState& health) : health_(health) {}
+
   void Register(grpc::ServerBuilder& builder);
   void Serve(grpc::ServerCompletionQueue* queue);
 
@@ -21,6 +24,7 @@ class ReflectionService {
   template <typename Version>
   class Stream;
 
+  HealthState& health_;
   grpc::reflection::v1::ServerReflection::AsyncService v1_;
   grpc::reflection::v1alpha::ServerReflection::AsyncService v1alpha_;
   size_t streams_ = 0;  // queue thread only

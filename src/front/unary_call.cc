@@ -1,17 +1,23 @@
 #include "front/unary_call.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "text/text.h"
 
 namespace sidecar {
+namespace {
+
+/// A caller that waits for a day does not mean it as a limit.
+constexpr int64_t kNoDeadlineSeconds = 86'400;
+
+}  // namespace
 
 void UnaryCall::Await(Method method) {
   method_ = method;
   finishing_ = false;
   context_.emplace();
   responder_.emplace(&*context_);
-  RequestCall(owner_.service_, method_, &*context_, &request_, &*responder_, owner_.queue(),
+  RequestCall(owner_.service_, method_, &*context_, request_.buffer(), &*responder_, owner_.queue(),
               static_cast<QueueTag*>(this));
 }
 
@@ -28,32 +34,18 @@ void UnaryCall::OnEvent(bool ok) {
   responder_.reset();
   context_.reset();
   request_.Clear();
-  single_slice_.reset();
-  joined_.clear();
   owner_.Recycle(std::unique_ptr<UnaryCall>(this));
 }
 
-std::string_view UnaryCall::request() {
-  if (single_slice_.has_value()) {
-    return {reinterpret_cast<const char*>(single_slice_->begin()), single_slice_->size()};
-  }
-  if (!joined_.empty()) return joined_;
-  single_slice_.emplace();
-  if (request_.TrySingleSlice(&*single_slice_).ok()) return request();
-  single_slice_.reset();
-  std::vector<grpc::Slice> slices;
-  if (request_.Dump(&slices).ok()) {
-    for (const grpc::Slice& slice : slices) joined_.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return joined_;
-}
-
 std::optional<MonoTime> UnaryCall::deadline() {
-  const auto deadline = context_->deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return std::nullopt;
-  // gRPC turned the caller's time-out into an instant of the wall clock; turn it back at once.
-  const auto left = deadline - std::chrono::system_clock::now();
-  return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now() + left);
+  // Not context_->deadline(): what is 292 years away overflows there. As a time that is left,
+  // an infinite one is merely very long.
+  const gpr_timespec deadline = context_->raw_deadline();
+  const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  if (left.tv_sec >= kNoDeadlineSeconds) return std::nullopt;
+  const auto left_ms = std::chrono::seconds(std::max(left.tv_sec, -kNoDeadlineSeconds)) +
+                       std::chrono::duration_cast<Millis>(std::chrono::nanoseconds(left.tv_nsec));
+  return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now() + left_ms);
 }
 
 std::string_view UnaryCall::Metadata(std::string_view name) {

@@ -3,10 +3,10 @@
 #include <grpcpp/grpcpp.h>
 
 #include <optional>
-#include <string>
 
 #include "front/call_queue.h"
 #include "front/queue_tag.h"
+#include "front/request_bytes.h"
 
 namespace sidecar {
 
@@ -20,7 +20,7 @@ class UnaryCall final : public Call, public QueueTag {
 
   void OnEvent(bool ok) override;
 
-  std::string_view request() override;
+  std::string_view request() override { return request_.View(); }
   std::optional<MonoTime> deadline() override;
   std::string_view Metadata(std::string_view name) override;
   void Finish(std::string_view response, const AnswerOrigin& origin) override;
@@ -35,9 +35,7 @@ class UnaryCall final : public Call, public QueueTag {
   // Made anew for each call: grpc++ cannot reuse them.
   std::optional<grpc::ServerContext> context_;
   std::optional<RawResponder> responder_;
-  grpc::ByteBuffer request_;
-  std::optional<grpc::Slice> single_slice_;
-  std::string joined_;  // of a request in several slices
+  RequestBytes request_;
 };
 
 }  // namespace sidecar

@@ -34,7 +34,7 @@ class Call {
   /// The request message's bytes, valid until the call ends.
   virtual std::string_view request() = 0;
 
-  /// When the caller stops waiting; nullopt when it set no deadline.
+  /// When the caller stops waiting; nullopt when it set no deadline, or one a day away.
   virtual std::optional<MonoTime> deadline() = 0;
 
   /// First value of a metadata entry (name in lower case); empty when absent.

@@ -1,7 +1,10 @@
 """gRPC server reflection, v1 and v1alpha: what grpcurl and its like need."""
 
+import queue
+import signal
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf import descriptor_pb2
 
@@ -15,6 +18,8 @@ from harness.contract import (
     reflection_pb2_grpc,
 )
 from harness.daemon import Daemons
+from harness.failures import refusal
+from harness.waiting import timed
 
 VERSIONS = {
     "v1": (reflection_pb2, reflection_pb2_grpc),
@@ -31,6 +36,11 @@ class Reflection:
     def __init__(self, channel: Any, version: str) -> None:
         self._messages, services = VERSIONS[version]
         self._stub = services.ServerReflectionStub(channel)
+
+    def talk(self, questions: queue.SimpleQueue) -> Any:
+        """One stream, kept open until a None is put into the queue."""
+        requests = (self._messages.ServerReflectionRequest(**question) for question in iter(questions.get, None))
+        return self._stub.ServerReflectionInfo(requests, timeout=30)
 
     def ask(self, *questions: dict[str, Any]) -> list[Any]:
         """All on one stream; one answer each, in order."""
@@ -123,3 +133,19 @@ def test_a_stream_takes_many_questions(reflection: Reflection) -> None:
 def test_a_question_is_returned_with_its_answer(reflection: Reflection) -> None:
     (answer,) = reflection.ask({"host": "example", "list_services": "*"})
     assert answer.valid_host == answer.original_request.host == "example"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_streams_do_not_hold_up_the_end(version: str, daemon: Daemons) -> None:
+    """A client keeps its stream for more questions: it is no call to wait for."""
+    draining = daemon(OFFLINE=1, DRAIN_TIMEOUT_MS=8000)
+    questions: queue.SimpleQueue = queue.SimpleQueue()
+    stream = Reflection(draining.client.channel, version).talk(questions)
+    questions.put({"list_services": "*"})
+    assert next(stream).HasField("list_services_response")
+    draining.process.signal(signal.SIGTERM)
+    code, seconds = timed(draining.process.wait)
+    assert code == 0
+    assert seconds < 4
+    assert refusal(lambda: next(stream)).code is grpc.StatusCode.UNAVAILABLE
+    questions.put(None)

@@ -15,6 +15,7 @@
 #include "adapters/http_server/http_server.h"
 #include "adapters/net/io_thread.h"
 #include "front/listeners.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "support/status_matchers.h"
 
 namespace sidecar {
@@ -188,6 +189,49 @@ TEST_F(FrontTest, TheDeadlineReachesTheHandler) {
   v1::GetEntitlementsResponse response;
   ASSERT_TRUE(stub_->GetEntitlements(&context, {}, &response).ok());
   EXPECT_EQ(seen, std::nullopt);
+}
+
+TEST_F(FrontTest, ADeadlineADayAwayIsNone) {
+  std::optional<MonoTime> seen;
+  On(Method::kGetEntitlements) = [&](Call& call) {
+    seen = call.deadline();
+    call.Finish("", {});
+  };
+  Start();
+  // From 2,562,048 hours on nanoseconds do not fit into 64 bits; the last is the largest that
+  // the protocol can say.
+  for (const int64_t hours : {23, 25, 2'562'047, 2'562'048, 5'124'096, 99'999'999}) {
+    grpc::ClientContext context;
+    gpr_timespec deadline = gpr_now(GPR_CLOCK_REALTIME);
+    deadline.tv_sec += hours * 3'600;
+    context.set_deadline(deadline);
+    v1::GetEntitlementsResponse response;
+    ASSERT_TRUE(stub_->GetEntitlements(&context, {}, &response).ok()) << hours;
+    EXPECT_EQ(seen.has_value(), hours < 24) << hours;
+  }
+}
+
+TEST_F(FrontTest, ReflectionStreamsEndWithTheServer) {
+  Start();
+  const auto stub = grpc::reflection::v1::ServerReflection::NewStub(channel_);
+  grpc::ClientContext context;
+  SetDeadline(context);
+  const auto stream = stub->ServerReflectionInfo(&context);
+  grpc::reflection::v1::ServerReflectionRequest request;
+  request.set_list_services("*");
+  grpc::reflection::v1::ServerReflectionResponse response;
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+  health_.Enter(HealthState::Phase::kDraining);
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response)) << "answered while draining";
+  health_.Enter(HealthState::Phase::kEnded);
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  // One that comes later ends at once.
+  grpc::ClientContext late_context;
+  SetDeadline(late_context);
+  EXPECT_EQ(stub->ServerReflectionInfo(&late_context)->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(FrontTest, ManyCallsAtOnceAreAllAnswered) {

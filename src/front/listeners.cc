@@ -4,13 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstring>
 #include <future>
-#include <list>
 
 #include "text/text.h"
 
@@ -23,81 +22,31 @@ using boost::system::error_code;
 
 namespace {
 
-/// First bytes of every HTTP/2 connection (RFC 9113 section 3.4). HTTP/1.1 methods differ
-/// from it within the first three.
-constexpr std::string_view kHttp2Preface = "PRI";
-
-/// A client that says nothing for this long has no business here.
-constexpr std::chrono::seconds kFirstBytesWithin{20};
-
 /// Pause after accept failed for want of descriptors: without it the loop would spin.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 constexpr int kBacklog = 1024;
 
+/// Longest wait for the I/O thread to close the listeners. It is not busy that long; if it is
+/// stuck, the process ends all the same.
+constexpr std::chrono::seconds kCloseWithin{1};
+
 }  // namespace
 
 struct Listeners::State : std::enable_shared_from_this<State> {
-  State(asio::io_context& io, TakeGrpc grpc, TakeHttp http)
-      : context(io), take_grpc(std::move(grpc)), take_http(std::move(http)) {}
+  State(asio::io_context& io, std::shared_ptr<NewConnections> accepted)
+      : context(io), new_connections(std::move(accepted)) {}
 
   template <typename Acceptor>
   void Accept(std::shared_ptr<Acceptor> acceptor, bool grpc);
 
   asio::io_context& context;
-  const TakeGrpc take_grpc;
-  const TakeHttp take_http;
+  const std::shared_ptr<NewConnections> new_connections;
   std::vector<std::function<void()>> closers;  // io thread only, once accepting
   std::string unix_path;
 };
 
 namespace {
-
-/// A connection of which nothing is known yet.
-class NewConnection : public std::enable_shared_from_this<NewConnection> {
- public:
-  NewConnection(tcp::socket socket, const TakeGrpc& take_grpc, const TakeHttp& take_http)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), take_grpc_(take_grpc), take_http_(take_http) {}
-
-  void Sniff() {
-    timer_.expires_after(kFirstBytesWithin);
-    timer_.async_wait([self = shared_from_this()](const error_code& error) {
-      if (!error) self->socket_.cancel();
-    });
-    ReadMore();
-  }
-
- private:
-  void ReadMore() {
-    socket_.async_read_some(asio::buffer(bytes_.data() + read_, bytes_.size() - read_),
-                            [self = shared_from_this()](const error_code& error, size_t more) {
-                              if (error) return self->timer_.cancel(), void();
-                              self->read_ += more;
-                              self->Decide();
-                            });
-  }
-
-  void Decide() {
-    const std::string_view seen(bytes_.data(), read_);
-    const size_t compared = std::min(seen.size(), kHttp2Preface.size());
-    if (seen.substr(0, compared) != kHttp2Preface.substr(0, compared)) {
-      timer_.cancel();
-      return take_http_(std::move(socket_), seen);
-    }
-    if (compared < kHttp2Preface.size()) return ReadMore();
-    timer_.cancel();
-    error_code error;
-    const int fd = socket_.release(error);
-    if (!error) take_grpc_(fd, seen);
-  }
-
-  tcp::socket socket_;
-  asio::steady_timer timer_;
-  const TakeGrpc& take_grpc_;
-  const TakeHttp& take_http_;
-  std::array<char, 1024> bytes_;
-  size_t read_ = 0;
-};
 
 absl::Status Failure(const std::string& where, const error_code& error) {
   return Unavailable("cannot listen on ", where, ": ", error.message());
@@ -130,19 +79,29 @@ absl::StatusOr<std::shared_ptr<tcp::acceptor>> OpenTcp(asio::io_context& context
   return acceptor;
 }
 
-void Hand(tcp::socket socket, bool grpc, const TakeGrpc& take_grpc, const TakeHttp& take_http) {
+void Hand(tcp::socket socket, bool grpc, NewConnections& connections) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.native_non_blocking(true, ignored);
-  if (!grpc) return take_http(std::move(socket), "");
-  std::make_shared<NewConnection>(std::move(socket), take_grpc, take_http)->Sniff();
+  if (!grpc) return connections.take_http()(std::move(socket), "");
+  connections.Sniff(std::move(socket));
 }
 
-void Hand(stream_protocol::socket socket, bool, const TakeGrpc& take_grpc, const TakeHttp&) {
+void Hand(stream_protocol::socket socket, bool, NewConnections& connections) {
   error_code error;
   socket.native_non_blocking(true, error);
   const int fd = socket.release(error);
-  if (!error) take_grpc(fd, "");
+  if (!error) connections.take_grpc()(fd, "");
+}
+
+/// There is something that is not a socket: a mistaken path must not cost a file.
+bool IsSomethingElse(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
+}
+
+void UnlinkSocket(const std::string& path) {
+  if (!IsSomethingElse(path)) unlink(path.c_str());
 }
 
 }  // namespace
@@ -157,13 +116,14 @@ void Listeners::State::Accept(std::shared_ptr<Acceptor> acceptor, bool grpc) {
       pause->async_wait([self, acceptor, grpc, pause](const error_code&) { self->Accept(acceptor, grpc); });
       return;
     }
-    Hand(std::move(socket), grpc, self->take_grpc, self->take_http);
-    self->Accept(acceptor, grpc);
+    self->Accept(acceptor, grpc);  // first: whatever becomes of this one, the next is taken
+    Hand(std::move(socket), grpc, *self->new_connections);
   });
 }
 
-Listeners::Listeners(asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http)
-    : state_(std::make_shared<State>(context, std::move(take_grpc), std::move(take_http))) {}
+Listeners::Listeners(asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http, size_t sniffed_max)
+    : state_(std::make_shared<State>(
+          context, std::make_shared<NewConnections>(std::move(take_grpc), std::move(take_http), sniffed_max))) {}
 
 Listeners::~Listeners() = default;
 
@@ -185,11 +145,12 @@ absl::StatusOr<uint16_t> Listeners::ListenHttp(const std::string& address, uint1
 }
 
 absl::Status Listeners::ListenUnix(const std::string& path) {
+  if (IsSomethingElse(path)) return Unavailable("cannot listen on ", path, ": it is not a socket");
   error_code error;
   stream_protocol::socket probe(state_->context);
   probe.connect(stream_protocol::endpoint(path), error);
   if (!error) return Unavailable("cannot listen on ", path, ": another process serves it");
-  if (error == boost::system::errc::connection_refused) unlink(path.c_str());  // left by a process that died
+  if (error == boost::system::errc::connection_refused) UnlinkSocket(path);  // left by a process that died
   auto acceptor = std::make_shared<stream_protocol::acceptor>(state_->context);
   error.clear();
   acceptor->open(stream_protocol(), error);
@@ -204,14 +165,18 @@ absl::Status Listeners::ListenUnix(const std::string& path) {
 }
 
 void Listeners::Close() {
-  std::promise<void> closed;
-  asio::dispatch(state_->context, [state = state_, &closed] {
+  auto closed = std::make_shared<std::promise<void>>();
+  std::future<void> done = closed->get_future();
+  asio::dispatch(state_->context, [state = state_, closed] {
     for (const auto& close : state->closers) close();
     state->closers.clear();
-    if (!state->unix_path.empty()) unlink(state->unix_path.c_str());
-    closed.set_value();
+    if (!state->unix_path.empty()) UnlinkSocket(state->unix_path);
+    closed->set_value();
   });
-  closed.get_future().wait();
+  if (done.wait_for(kCloseWithin) != std::future_status::ready)
+    spdlog::warn("the I/O thread does not close the listeners");
 }
+
+uint64_t Listeners::crowded_out() const { return state_->new_connections->crowded_out(); }
 
 }  // namespace sidecar

@@ -3,27 +3,19 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "domain/time.h"
+#include "front/new_connections.h"
 
 namespace sidecar {
-
-/// Takes a connected socket that is its own from now on.
-using TakeGrpc = std::function<void(int fd, std::string_view already_read)>;
-using TakeHttp = std::function<void(boost::asio::ip::tcp::socket socket, std::string_view already_read)>;
 
 /// Runs on the io_context it was given; construct and Close from any thread.
 class Listeners {
  public:
-  Listeners(boost::asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http);
+  /// `sniffed_max`: connections of which nothing was read yet.
+  Listeners(boost::asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http, size_t sniffed_max = 1024);
   ~Listeners();
 
   /// Listens for gRPC and HTTP/1.1 on one port (0: any free one). Returns the port, or why
@@ -31,11 +23,16 @@ class Listeners {
   absl::StatusOr<uint16_t> ListenGrpc(const std::string& address, uint16_t port);
   /// Listens for HTTP/1.1 only.
   absl::StatusOr<uint16_t> ListenHttp(const std::string& address, uint16_t port);
-  /// Listens for gRPC on a Unix domain socket, mode 0660; replaces a dead socket file.
+  /// Listens for gRPC on a Unix domain socket, mode 0660; replaces a dead socket, and nothing
+  /// else that is there.
   absl::Status ListenUnix(const std::string& path);
 
-  /// Stops accepting; connections that were accepted stay. Removes the socket file.
+  /// Stops accepting; connections that were accepted stay. Removes the socket file. Waits
+  /// until the I/O thread has done so, at most a second.
   void Close();
+
+  /// Connections closed because more than `sniffed_max` kept silent. Any thread.
+  uint64_t crowded_out() const;
 
  private:
   struct State;

@@ -4,6 +4,7 @@ Design section 4. Every case runs the real binary; none gets as far as a port.
 """
 
 import json
+import re
 import socket
 import subprocess
 from contextlib import closing
@@ -72,6 +73,9 @@ BAD_VALUES = [
     ("REDIS_PORT", "redis", "65535"),
     ("REDIS_DB", "-1", "0"),
     ("REDIS_KEYS_TTL_IN_SECS", "1w", "seconds"),
+    ("REDIS_KEYS_TTL_IN_SECS", "0", "1 to 315360000"),
+    ("REDIS_KEYS_TTL_IN_SECS", "315360001", "1 to 315360000"),
+    ("REDIS_ENVIRONMENT_PREFIX", "a b", "without spaces"),
     ("DRAIN_SETTLE_MS", "2s", "milliseconds"),
     ("DRAIN_TIMEOUT_MS", "0", "milliseconds"),
     ("START_GRACE_MS", "x", "milliseconds"),
@@ -90,27 +94,43 @@ def test_a_bad_value_is_told_in_one_line(name: str, value: str, accepted: str) -
     assert accepted in line
 
 
+FORM = "{hasAccess, value?, usageLimit?, isUnlimited?, enumValues?}"
+WHOLE = "flag.value: expected a whole number, -2147483647 to 2147483647"
+
 BAD_FALLBACKS = [
-    pytest.param("{'flag':{'hasAccess':true}}", id="single quotes"),
-    pytest.param('{"flag":{"hasAccess":true},}', id="trailing comma"),
-    pytest.param('{"flag":{"hasAccess":true}', id="cut off"),
-    pytest.param("[]", id="a list"),
-    pytest.param('{"flag":true}', id="not an object"),
-    pytest.param('{"flag":{}}', id="no hasAccess"),
-    pytest.param('{"flag":{"hasAccess":"yes"}}', id="hasAccess is a text"),
-    pytest.param('{"flag":{"hasAccess":true,"usageLimit":"5"}}', id="usageLimit is a text"),
-    pytest.param('{"flag":{"hasAccess":true,"value":1.5}}', id="value is no whole number"),
-    pytest.param('{"flag":{"hasAccess":true,"value":3000000000}}', id="value beyond int32"),
-    pytest.param('{"flag":{"hasAccess":true,"enumValues":[1]}}', id="enumValues are numbers"),
-    pytest.param('{"flag":{"hasAccess":true,"usageLimit":1e400}}', id="usageLimit is 1e400"),
-]
+    pytest.param("{'flag':{'hasAccess':true}}", FORM, id="single quotes"),
+    pytest.param('{"flag":{"hasAccess":true},}', FORM, id="trailing comma"),
+    pytest.param('{"flag":{"hasAccess":true}', FORM, id="cut off"),
+    pytest.param("[]", f"{FORM}, got []", id="a list"),
+    pytest.param('{"flag":true}', f"flag: expected an object {FORM}, got true", id="not an object"),
+    pytest.param('{"flag":{}}', "flag.hasAccess: expected true or false, got nothing", id="no hasAccess"),
+    pytest.param('{"flag":{"hasAccess":"yes"}}', 'true or false, got "yes"', id="hasAccess is a text"),
+    pytest.param(
+        '{"flag":{"hasAccess":true,"usageLimit":"5"}}', 'flag.usageLimit: expected a number, got "5"',
+        id="usageLimit is a text",
+    ),
+    pytest.param('{"flag":{"hasAccess":true,"value":1.5}}', f"{WHOLE}, got 1.5", id="value is no whole number"),
+    pytest.param('{"flag":{"hasAccess":true,"value":3000000000}}', f"{WHOLE}, got 3000000000", id="beyond int32"),
+    pytest.param(
+        '{"flag":{"hasAccess":true,"enumValues":[1]}}', "flag.enumValues: expected an array of strings, got [1]",
+        id="enumValues are numbers",
+    ),
+    pytest.param('{"flag":{"hasAccess":true,"usageLimit":1e400}}', FORM, id="usageLimit is 1e400"),
+    pytest.param('{"f":{"hasAccess":true},"f":{"hasAccess":true}}', "f: expected once, got it again", id="twice"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", BAD_FALLBACKS)
-def test_a_bad_fallback_table_says_what_is_wrong_with_it(value: str) -> None:
+@pytest.mark.parametrize(("value", "told"), BAD_FALLBACKS)
+def test_a_bad_fallback_table_says_what_is_wrong_with_it(value: str, told: str) -> None:
     (line,) = violations(start(ENTITLEMENTS_FALLBACK=value))
     assert line.count("ENTITLEMENTS_FALLBACK") == 1
-    assert "hasAccess" in line, "what is accepted"
+    assert told in line
+
+
+def test_every_wrong_fallback_is_told() -> None:
+    table = {"a": {"hasAccess": 1}, "b": {"hasAccess": True}, "c": {"hasAccess": True, "value": "x", "usageLimit": []}}
+    lines = violations(start(ENTITLEMENTS_FALLBACK=json.dumps(table)))
+    assert [line.split(": ")[2] for line in lines] == ["a.hasAccess", "c.value", "c.usageLimit"]
 
 
 @pytest.mark.parametrize("name", ["ENTITLEMENTS_FALLBACK", "API_URL", "PORT"])
@@ -244,7 +264,7 @@ class TestSpellings:
     def test_urls(self, url: str) -> None:
         assert check(API_URL=url).returncode == 0
 
-    @pytest.mark.parametrize("seconds", ["-1", "0", "604800"])
+    @pytest.mark.parametrize("seconds", ["-1", "1", "604800"])
     def test_a_negative_redis_ttl_means_no_expiry(self, seconds: str) -> None:
         assert check(REDIS_KEYS_TTL_IN_SECS=seconds).returncode == 0
 
@@ -272,6 +292,12 @@ class TestTypos:
             ("ENTITLEMENT_FALLBACK", "ENTITLEMENTS_FALLBACK"),
             ("ENTITLEMENTS_TTL_SEC", "ENTITLEMENTS_TTL_SECS"),
             ("SERVER_API_KEYS", "SERVER_API_KEY"),
+            ("REPORT_TIMEOUTMS", "REPORT_TIMEOUT_MS"),
+            ("LISTEN_ADRESS", "LISTEN_ADDRESS"),
+            ("START_GRACE", "START_GRACE_MS"),
+            ("EXTRA_CA", "EXTRA_CA_FILE"),
+            ("APIURL", "API_URL"),
+            ("API_KEY", "SERVER_API_KEY"),
         ],
     )
     def test_the_nearest_name_is_told(self, typo: str, meant: str) -> None:
@@ -294,6 +320,16 @@ class TestTypos:
     )  # fmt: skip
     def test_other_peoples_variables_are_left_alone(self, name: str) -> None:
         assert name not in check(**{name: "x"}).stderr
+
+    def test_an_ordinary_environment_gives_no_warning(self) -> None:
+        names = "PATH HOME PWD LANG TERM SHLVL LOGNAME MAIL SHELL USER EDITOR PAGER API_TOKEN KUBERNETES_SERVICE_HOST"
+        ordinary = dict.fromkeys(names.split(), "x") | {"KUBERNETES_PORT": "tcp://10.0.0.1:443"}
+        assert check(**ordinary).stderr == ""
+
+    def test_they_are_told_when_the_start_fails_for_want_of_them(self) -> None:
+        ended = start(SERVER_API_KEY=None, API_KEY="x-value")
+        assert ended.returncode == EXIT_CONFIG
+        assert "warning: API_KEY is not a setting; did you mean SERVER_API_KEY?" in ended.stderr
 
 
 class TestKubernetesServiceLinks:
@@ -366,13 +402,122 @@ class TestPortsInUse:
         assert "107" in line
 
 
+class TestProxies:
+    @pytest.mark.parametrize("name", ["HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"])
+    @pytest.mark.parametrize(
+        ("value", "why"),
+        [
+            ("https://user:nobody-may-see@proxy:1", "only http://"),
+            ("user:nobody-may-see@proxy:1", "scheme"),
+            ("http://user:nobody-may-see@:3128", "the host is missing"),
+            ("http://nobody-may-see", "the port is missing"),
+        ],
+    )
+    def test_a_mistake_names_the_variable_and_no_password(self, name: str, value: str, why: str) -> None:
+        (line,) = violations(start(**{name: value}))
+        assert line.startswith(f"stigg-sidecar: {name} is not accepted: expected http://[user:password@]host:port (")
+        assert why in line
+        assert "nobody-may-see" not in line
+
+
+class TestTogether:
+    """Settings that are right each for itself."""
+
+    @pytest.mark.parametrize(
+        ("environment", "named"),
+        [
+            ({"HEALTH_ENDPOINT_URL": "up", "READY_ENDPOINT_URL": "/up"}, ["HEALTH_ENDPOINT_URL", "READY_ENDPOINT_URL"]),
+            ({"HEALTH_ENDPOINT_URL": "metrics"}, ["HEALTH_ENDPOINT_URL", "/metrics"]),
+            ({"READY_ENDPOINT_URL": "/metrics"}, ["READY_ENDPOINT_URL", "/metrics"]),
+            ({"PORT": 9000, "GRPC_PORT": 9000}, ["PORT=9000", "GRPC_PORT=9000"]),
+            ({"PORT": 9000, "HTTP_PORT": 9000}, ["PORT=9000", "HTTP_PORT=9000"]),
+            ({"TLS_CERT_FILE": "/tls.crt"}, ["TLS_CERT_FILE", "plaintext"]),
+            ({"TLS_KEY_FILE": "/tls.key"}, ["TLS_KEY_FILE", "plaintext"]),
+            ({"TLS_CLIENT_CA_FILE": "/ca.crt"}, ["TLS_CLIENT_CA_FILE", "plaintext"]),
+        ],
+    )
+    @pytest.mark.parametrize("verb", ["serve", "check-config"])
+    def test_contradictions_are_told(self, verb: str, environment: dict[str, object], named: list[str]) -> None:
+        (line,) = violations(run(verb, **({"SERVER_API_KEY": KEY} | environment)))
+        assert all(name in line for name in named)
+
+    def test_dev_is_not_offline(self) -> None:
+        (line,) = violations(run("dev", OFFLINE=1))
+        assert "OFFLINE=1" in line
+        assert "dev" in line
+
+
+class TestFilesThatAreNamed:
+    """check-config refuses what serve refuses."""
+
+    @pytest.fixture(params=["serve", "check-config"])
+    def verb(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    def test_a_data_file_that_is_not_there(self, verb: str) -> None:
+        (line,) = violations(run(verb, OFFLINE=1, OFFLINE_DATA_FILE="/nowhere/absent.json"))
+        assert "OFFLINE_DATA_FILE='/nowhere/absent.json'" in line
+
+    def test_a_data_file_that_makes_no_sense(self, verb: str, tmp_path: Path) -> None:
+        path = tmp_path / "world.json"
+        path.write_text('{"features": {"f": {"type": "bolean"}}, "customers": {"c": {"plan": "p"}}}')
+        lines = violations(run(verb, OFFLINE=1, OFFLINE_DATA_FILE=path))
+        assert len(lines) == 2
+        assert all("OFFLINE_DATA_FILE" in line and f"{path}:1" in line for line in lines)
+
+    def test_a_ca_file_with_a_corrupt_certificate(self, verb: str, tmp_path: Path) -> None:
+        path = tmp_path / "ca.pem"
+        path.write_text("-----BEGIN CERTIFICATE-----\nMIIB!!!!\n-----END CERTIFICATE-----\n")
+        (line,) = violations(run(verb, OFFLINE=1, EXTRA_CA_FILE=path))
+        assert f"EXTRA_CA_FILE='{path}'" in line
+        assert "certificate 1 cannot be read" in line
+
+    @pytest.mark.parametrize("text", ["", "hello"])
+    def test_a_ca_file_without_a_certificate(self, verb: str, text: str, tmp_path: Path) -> None:
+        path = tmp_path / "ca.pem"
+        path.write_text(text)
+        (line,) = violations(run(verb, OFFLINE=1, EXTRA_CA_FILE=path))
+        assert "has no certificate" in line
+
+
 class TestCheckConfig:
     def test_it_prints_what_is_in_force(self) -> None:
         ended = check(PORT="9000", ENTITLEMENTS_FALLBACK=json.dumps({"flag": {"hasAccess": True}}))
         assert ended.returncode == 0
-        assert "PORT=9000" in ended.stdout.splitlines()
-        assert any(line.startswith("API_URL") and "https://api.stigg.io" in line for line in ended.stdout.splitlines())
-        assert any(line.startswith("SERVER_API_KEY") for line in ended.stdout.splitlines())
+        lines = ended.stdout.splitlines()
+        assert "PORT=9000 (set)" in lines
+        assert "HTTP_PORT=8080 (default)" in lines
+        assert "API_URL=https://api.stigg.io (default)" in lines
+        assert "SERVER_API_KEY=*** (set)" in lines
+        assert 'ENTITLEMENTS_FALLBACK={"flag":{"hasAccess":true}} (set)' in lines
+
+    def test_what_is_derived_is_shown_as_it_is(self) -> None:
+        lines = check(API_URL="https://api-staging.stigg.io/", https_proxy="http://u:p@proxy:3128").stdout.splitlines()
+        assert "API_URL=https://api-staging.stigg.io (set)" in lines
+        assert "EDGE_API_URL=https://edge.api-staging.stigg.io (derived from API_URL)" in lines
+        assert "WS_URL=wss://api-staging.stigg.io (derived from API_URL)" in lines
+        assert "HTTPS_PROXY=http://***@proxy:3128 (set as https_proxy)" in lines
+
+    def test_the_cache_size_that_was_chosen_is_shown_with_its_source(self) -> None:
+        (line,) = [line for line in check().stdout.splitlines() if line.startswith("CACHE_MAX_SIZE_BYTES=")]
+        assert re.fullmatch(r"CACHE_MAX_SIZE_BYTES=[1-9]\d{6,} \(default: half of .+\)", line)
+
+    def test_every_setting_of_the_help_is_shown(self) -> None:
+        settings = re.findall(r"^  ([A-Z][A-Z_]+)$", run("help").stdout, re.MULTILINE)
+        assert [line.partition("=")[0] for line in check().stdout.splitlines()] == settings
+
+    def test_serving_says_the_same_at_level_info(self, daemon: Daemons) -> None:
+        served = daemon(OFFLINE=1, LOG_LEVEL="info", HTTPS_PROXY="http://u:nobody-may-see@proxy:3128")
+        assert served.process.stderr.wait_for(lambda line: line.endswith(" LOG_LEVEL=info (set)"))
+        told = [line.rpartition(" configuration: ")[2] for line in served.process.stderr.lines if "=" in line]
+        ports = {"PORT": served.port, "HTTP_PORT": served.http_port}
+        assert told == check(**(DEFAULTS | ports | {
+            "SERVER_API_KEY": None, "OFFLINE": 1, "LOG_LEVEL": "info", "HTTPS_PROXY": "http://u:p@proxy:3128",
+        })).stdout.splitlines()  # fmt: skip
+
+    def test_dev_says_what_it_serves_against(self, daemon: Daemons) -> None:
+        dev = daemon.dev(LOG_LEVEL="info")
+        assert dev.process.stderr.wait_for(lambda line: "configuration: EDGE_API_URL=http://127.0.0.1:" in line)
 
     def test_it_prints_everything_that_is_wrong(self) -> None:
         assert len(violations(check(PORT="abc", LOG_LEVEL="loud"))) == 2

@@ -165,6 +165,20 @@ class TestDrain:
         code, seconds = timed(dev.process.wait)
         assert (code, seconds < 2) == (0, True)
 
+    def test_ctrl_c_ends_dev_with_a_call_in_flight(self, daemon: Daemons) -> None:
+        """Nobody waits for it any more (design section 12)."""
+        dev = daemon.dev()
+        dev.wait_until_ready_to_serve()
+        port = dev.dev_upstream_port
+        assert http(port, "/_dev/faults", "POST", b'{"fault": "silent"}').status == 200
+        before = http(port, "/_dev/requests").body
+        held = dev.client.background.boolean("customer-demo-01", "feature-03-custom-domain", timeout=30)
+        eventually(lambda: http(port, "/_dev/requests").body != before)
+        dev.process.signal(signal.SIGINT)
+        code, seconds = timed(dev.process.wait)
+        assert (code, seconds < 1) == (0, True)
+        assert refusal(held.result).code is grpc.StatusCode.UNAVAILABLE
+
     def test_sigterm_lets_dev_settle(self, daemon: Daemons) -> None:
         dev = daemon.dev(DRAIN_SETTLE_MS=700)
         dev.process.signal(signal.SIGTERM)

@@ -1,7 +1,9 @@
 """The command line: verbs, what they print, and their exit codes (design section 2)."""
 
 import re
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -89,20 +91,42 @@ class TestGet:
         assert "requested_usage" in ended.stderr
 
     @pytest.mark.parametrize(
-        "arguments",
+        ("arguments", "told"),
         [
-            [],
-            ["c"],
-            ["c", "f", "g"],
-            ["c", "f", "--what", "x"],
-            ["c", "f", "--requested"],
-            ["c", "f", "--requested=two"],
+            ([], "CUSTOMER and FEATURE are missing"),
+            (["c"], "FEATURE is missing"),
+            (["c", "f", "g"], "'g' is one argument too many"),
+            (["c", "f", "--what", "x"], "--what is not an option here"),
+            (["c", "f", "--requested"], "--requested needs a value"),
+            (["c", "f", "--requested=two"], "'two' is not a number"),
+            (["c", "f", "--requested", "x"], "'x' is not a number"),
         ],
     )
-    def test_wrong_usage_is_told(self, arguments: list[str]) -> None:
+    def test_wrong_usage_is_told(self, arguments: list[str], told: str) -> None:
         ended = run("get", *arguments)
         assert ended.returncode == 2
-        assert "usage: stigg-sidecar get" in ended.stderr
+        assert ended.stderr.startswith(f"stigg-sidecar: {told}")
+        assert "; usage: stigg-sidecar get" in ended.stderr
+
+    @pytest.mark.parametrize("listen", ["127.0.0.1", "::1", "::", "0.0.0.0"])
+    def test_it_asks_where_the_daemon_listens(self, listen: str, daemon: Daemons) -> None:
+        served = daemon(OFFLINE=1, LISTEN_ADDRESS=listen, HTTP_PORT=0)
+        assert self.fields(run("get", "c", "f", PORT=served.port, LISTEN_ADDRESS=listen))["source"] == "fallback"
+
+    def test_without_an_address_every_local_one_is_asked(self, daemon: Daemons) -> None:
+        served = daemon(OFFLINE=1, LISTEN_ADDRESS="::1", HTTP_PORT=0)
+        assert self.fields(run("get", "c", "f", PORT=served.port))["source"] == "fallback"
+
+    def test_a_socket_is_asked(self, daemon: Daemons, tmp_path: Path) -> None:
+        daemon(OFFLINE=1, GRPC_SOCKET=tmp_path / "s")
+        ended = run("get", "c", "f", PORT=free_port(), GRPC_SOCKET=tmp_path / "s")
+        assert self.fields(ended)["source"] == "fallback"
+
+    def test_a_proxy_is_not_asked(self, dev: Daemon) -> None:
+        """It is for upstream; the daemon is on this machine."""
+        proxy = f"http://127.0.0.1:{free_port()}"
+        ended = run("get", CUSTOMER, "feature-03-custom-domain", PORT=dev.port, http_proxy=proxy, https_proxy=proxy)
+        assert self.fields(ended)["access"] == "yes"
 
 
 class TestProbes:
@@ -147,6 +171,58 @@ class TestProbes:
 
     def test_it_takes_no_arguments(self) -> None:
         assert run("health", "please").returncode == 2
+
+
+    @pytest.mark.parametrize("listen", ["127.0.0.1", "::1", "::", "0.0.0.0"])
+    @pytest.mark.parametrize("http", [True, False], ids=["HTTP port", "gRPC port"])
+    def test_they_ask_where_the_daemon_listens(self, http: bool, listen: str, daemon: Daemons) -> None:
+        well = daemon(OFFLINE=1, LISTEN_ADDRESS=listen, **({} if http else {"HTTP_PORT": 0}))
+        ports = {"PORT": well.port, "HTTP_PORT": well.http_port}
+        assert run("health", LISTEN_ADDRESS=listen, **ports).returncode == 0
+        assert run("health", **ports).returncode == 0, "without an address every local one is asked"
+
+
+class TestMistakesThatConcernAClient:
+    """A value that makes no sense is told, not replaced by the default."""
+
+    @pytest.mark.parametrize("verb", [["get", "c", "f"], ["health"], ["ready"]], ids=lambda verb: verb[0])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("PORT", "84443"),
+            ("GRPC_PORT", "x"),
+            ("HTTP_PORT", "x"),
+            ("LISTEN_ADDRESS", "localhost"),
+            ("GRPC_SOCKET", "/tmp/" + "x" * 103),
+            ("HEALTH_ENDPOINT_URL", "a b"),
+            ("READY_ENDPOINT_URL", "a b"),
+        ],
+    )
+    def test_where_to_ask(self, verb: list[str], name: str, value: str) -> None:
+        ended = run(*verb, **{name: value})
+        assert ended.returncode == 78
+        assert name in ended.stderr
+        assert value[:50] in ended.stderr
+
+    def test_what_does_not_concern_it_is_left_alone(self, daemon: Daemons) -> None:
+        well = daemon(OFFLINE=1)
+        others = {"API_URL": "nowhere", "LOG_LEVEL": "loud", "SERVER_API_KEY_FILE": "/nowhere", "REDIS_HOTS": "x"}
+        ended = run("health", PORT=well.port, HTTP_PORT=well.http_port, **others)
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+    def test_a_target_that_was_said_needs_no_configuration(self, daemon: Daemons) -> None:
+        ended = run("get", "c", "f", "--target", daemon(OFFLINE=1).target, PORT="x")
+        assert ended.returncode == 0
+
+
+def test_an_upstream_port_in_use_is_told_with_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as neighbour:
+        port = neighbour.getsockname()[1]
+        ended = run("dev", "--upstream-port", str(port), PORT=free_port(), HTTP_PORT=0)
+    assert ended.returncode == 78
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"stigg-sidecar: cannot listen on 127.0.0.1:{port}: ")
+    assert "--upstream-port" in line
 
 
 class TestHelp:

@@ -13,6 +13,10 @@ constexpr Millis kFetchTrumpsAfter{60'000};
 /// they bring is doubted instead.
 constexpr size_t kChangesKeptMax = 256;
 
+bool IsNewerList(const CustomerEntitlements& fetched, const Record& held) {
+  return fetched.updated_at.has_value() && held.updated_at().has_value() && *fetched.updated_at > *held.updated_at();
+}
+
 }  // namespace
 
 RecordDoor::Fetch::Fetch(RecordDoor& door, EntityKeyView key)
@@ -46,15 +50,29 @@ RecordStamp RecordDoor::StampOf(MonoTime at, WallTime at_wall, bool negative) co
           .suspect_at = SuspectAt(settings_, at, negative, cover_.Covers(at), random_)};
 }
 
+void RecordDoor::NoteLanded(const EntityKey& key) {
+  absl::MutexLock lock(&mu_);
+  Underway& underway = underway_.at(key);
+  if (underway.fetches > 1) underway.missed.landed = true;
+}
+
 EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEntitlements& fetched, Mode mode) {
   const EntityKeyView key = fetch.key_.view();
+  // Before the cache is changed: a fetch that overlaps with this one is admitted with care.
+  NoteLanded(fetch.key_);
   return cache_.Update(key, [&](const Record* held) -> RecordPtr {
     // Looked up while the cache is held: a change that comes later finds the new record.
     const Missed missed = ChangesSince(fetch);
-    // A list that was asked for, or pushed, after this fetch began is the newer one.
-    if (held != nullptr && mode == Mode::kMerge && held->fetched_at() > fetch.at_) return nullptr;
-    const bool keep = held != nullptr && mode == Mode::kMerge && held->changed_at().has_value() &&
-                      fetch.at_ < *held->changed_at() + kFetchTrumpsAfter;
+    // A list that was asked for, or pushed, after this fetch began is the newer one, unless
+    // the dates say otherwise.
+    const bool held_is_later = held != nullptr && held->fetched_at() > fetch.at_;
+    if (held_is_later && mode == Mode::kMerge && !IsNewerList(fetched, *held)) return nullptr;
+    // A reload replaces what it found, but of two fetches that overlap the dates decide: the
+    // one that was asked for later may have been answered from an earlier state.
+    const bool merge = held != nullptr && (mode == Mode::kMerge || missed.landed);
+    const bool keep =
+        merge &&
+        (missed.landed || (held->changed_at().has_value() && fetch.at_ < *held->changed_at() + kFetchTrumpsAfter));
     if (!keep && missed.changes.empty()) {
       return Record::Build(key, fetched, StampOf(fetch.at_, fetch.at_wall_, fetched.empty()), cache_.definitions());
     }

@@ -64,6 +64,7 @@ class RecordDoor {
   struct Missed {
     std::vector<RecordChange> changes;
     bool too_many = false;
+    bool landed = false;  // another fetch brought its list
   };
   /// The fetches of one key that are under way.
   struct Underway {
@@ -72,6 +73,7 @@ class RecordDoor {
   };
 
   Missed ChangesSince(const Fetch& fetch) const;
+  void NoteLanded(const EntityKey& key);
   RecordStamp StampOf(MonoTime at, WallTime at_wall, bool negative) const;
 
   EntitlementCache& cache_;

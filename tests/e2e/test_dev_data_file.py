@@ -239,6 +239,22 @@ class TestFaults:
         assert answer.status == 400
         assert json.loads(answer.body)["error"]
 
+    @pytest.mark.parametrize(
+        ("fault", "told"),
+        [
+            ({"fault": "status", "status": 1}, "status: expected a whole number, 100 to 599, got 1"),
+            ({"fault": "close", "times": 0}, "times: expected a whole number, 1 to 1000000000, got 0"),
+            ({"fault": "delay", "delayMs": 600_001}, "delayMs: expected a whole number, 0 to 600000, got 600001"),
+            ({"fault": "close", "tmies": 1}, "tmies: is not known of this fault (got 1); expected fault, channel, times"),
+        ],
+    )
+    def test_nonsense_is_told_with_member_value_and_what_is_accepted(
+        self, served: Daemon, fault: dict[str, Any], told: str
+    ) -> None:
+        answer = self.control(served, "POST", fault)
+        assert (answer.status, json.loads(answer.body)) == (400, {"error": told})
+        assert json.loads(self.control(served, "GET").body) == []
+
     def test_requests_are_counted(self, served: Daemon) -> None:
         served.client.boolean("c", "flag")
         served.client.report_usage("c", "seats", 1)

@@ -221,6 +221,10 @@ absl::Status DescribeSyntaxError(std::string_view text) {
   if (!tracker.error_position.has_value()) return absl::OkStatus();
   const size_t offset = *tracker.error_position == 0 ? 0 : *tracker.error_position - 1;
   const Position at = PositionAt(text, offset);
+  if (Contains(tracker.error_text, "out_of_range")) {
+    return InvalidArgument("not valid JSON at line ", at.line, ", column ", at.column,
+                           ": a number beyond the range of a double");
+  }
   std::string seen = "the end of the text";
   if (offset < text.size()) {
     const char c = text[offset];

@@ -12,6 +12,13 @@ void ViolationList::Add(const std::string& pointer, const std::string& path, std
   lines_.push_back(StrCat(file_name_, ":", line, ": ", path.empty() ? "document" : path, ": ", problem));
 }
 
+void ViolationList::AddRepeatedMembers() {
+  for (const RepeatedMember& repeated : RepeatedMembers(text_)) {
+    lines_.push_back(
+        StrCat(file_name_, ":", repeated.line, ": ", Join(repeated.path, "."), ": is there already; keep one"));
+  }
+}
+
 std::string ViolationList::text() const { return Join(lines_, "\n"); }
 
 bool DataNode::IsObject() const {

@@ -16,6 +16,9 @@ class ViolationList {
   /// `pointer` is the JSON pointer of the offending value, `path` the same for people.
   void Add(const std::string& pointer, const std::string& path, std::string_view problem);
 
+  /// Adds every member that an object has twice: a parser keeps one of them without a word.
+  void AddRepeatedMembers();
+
   bool empty() const { return lines_.empty(); }
   std::string text() const;
 

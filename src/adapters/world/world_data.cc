@@ -177,6 +177,7 @@ absl::StatusOr<WorldData> ParseWorld(std::string_view text, const std::string& f
     return absl::InvalidArgumentError(StrCat(file_name, ": ", Message(syntax.ok() ? document.status() : syntax)));
   }
   ViolationList violations(text, file_name);
+  violations.AddRepeatedMembers();
   WorldData data = WorldReader().Read(DataNode(*document, "", "", violations));
   if (!violations.empty()) return absl::InvalidArgumentError(violations.text());
   return data;

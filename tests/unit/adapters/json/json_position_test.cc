@@ -49,6 +49,11 @@ TEST(LineOfTest, FindsTheLineOfAValue) {
   EXPECT_EQ(LineOf(text, "/nothing"), std::nullopt);
 }
 
+TEST(DescribeSyntaxErrorTest, ANumberBeyondEveryDoubleIsNotAWrongCharacter) {
+  EXPECT_THAT(DescribeSyntaxError("{\"a\":\n1e999}"),
+              FailsWith(kInvalid, "line 2, column 5: a number beyond the range of a double"));
+}
+
 TEST(RepeatedMembersTest, AreFoundWithPathAndLine) {
   const auto found = RepeatedMembers("{\"a\": 1,\n \"b\": [{}, {\"c/d\": 1,\n \"c/d\": 2}],\n \"a\": {\"b\": 1}}");
   ASSERT_EQ(found.size(), 2U);

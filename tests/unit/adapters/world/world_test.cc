@@ -203,6 +203,16 @@ TEST(ParseWorldTest, NamesFileLineAndFix) {
   }
 }
 
+TEST(ParseWorldTest, WhatIsThereTwiceIsRefused) {
+  EXPECT_THAT(
+      ParseWorld("{\"features\": {\"f\": {\"type\": \"boolean\"},\n \"f\": {\"type\": \"enum\"}},\n \"customers\": "
+                 "{\"c\": {\"usage\": {},\n \"usage\": {}}}}",
+                 "w.json"),
+      FailsWith(kInvalid,
+                "w.json:2: features.f: is there already; keep one\n"
+                "w.json:4: customers.c.usage: is there already; keep one"));
+}
+
 TEST(ParseWorldTest, SyntaxErrorsNameThePlace) {
   EXPECT_THAT(ParseWorld("{\n  \"features\": {,}\n}", "w.json"),
               FailsWith(kInvalid, "w.json: not valid JSON at line 2"));

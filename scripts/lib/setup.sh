@@ -59,13 +59,14 @@ ensure_reference_ws() {
   cp "$manifest/package-lock.json" "$modules/installed.json"
 }
 
-# build_preset NAME [cmake option…]: configures and builds one CMake preset.
+# build_preset NAME [cmake option…]: configures and builds one CMake preset, or of it only
+# $build_target where that is set.
 build_preset() {
   local preset=$1
   shift
   cmake --preset "$preset" -S "$root" "$@" >"$root/build/$preset.configure.log" 2>&1 ||
     { cat "$root/build/$preset.configure.log"; return 1; }
-  cmake --build "$root/build/$preset"
+  cmake --build "$root/build/$preset" --target "${build_target:-all}"
 }
 
 mkdir -p "$root/build"

@@ -28,6 +28,11 @@ void SetTimestamp(WallTime time, google::protobuf::Timestamp& out) {
   out.set_nanos(static_cast<int32_t>((ms - seconds * 1000) * 1'000'000));
 }
 
+absl::Status CheckCount(std::string_view field, int count) {
+  if (count <= kReportsMax) return absl::OkStatus();
+  return InvalidArgument(field, ": ", count, " given; at most ", kReportsMax, " are accepted in one call");
+}
+
 absl::Status ReadDimensions(const std::string& prefix, const ProtoDimensions& in, Dimensions& out) {
   const std::string field = prefix + "dimensions";
   if (in.size() > kDimensionsMax) {
@@ -123,7 +128,8 @@ class ReportHandlers {
     v1::ReportUsageBulkRequest request;
     std::vector<UsageReport> reports;
     absl::Status status = ParseRequest(call.request(), request);
-    reports.resize(static_cast<size_t>(request.usages_size()));
+    if (status.ok()) status = CheckCount("usages", request.usages_size());
+    if (status.ok()) reports.resize(static_cast<size_t>(request.usages_size()));
     for (int i = 0; i < request.usages_size() && status.ok(); ++i) {
       status = ReadUsage(StrCat("usages[", i, "]."), request.usages(i), reports[static_cast<size_t>(i)]);
     }
@@ -141,7 +147,8 @@ class ReportHandlers {
     v1::ReportEventsRequest request;
     std::vector<UsageEvent> events;
     absl::Status status = ParseRequest(call.request(), request);
-    events.resize(static_cast<size_t>(request.events_size()));
+    if (status.ok()) status = CheckCount("events", request.events_size());
+    if (status.ok()) events.resize(static_cast<size_t>(request.events_size()));
     for (int i = 0; i < request.events_size() && status.ok(); ++i) {
       status = ReadEvent(StrCat("events[", i, "]."), request.events(i), events[static_cast<size_t>(i)]);
     }

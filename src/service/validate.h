@@ -13,6 +13,8 @@ namespace sidecar {
 
 inline constexpr size_t kIdBytesMax = 1024;
 inline constexpr int kDimensionsMax = 100;
+/// Usages or events of one call: reading more would hold up the hits behind it.
+inline constexpr int kReportsMax = 5'000;
 
 /// Whether every byte is printable ASCII, the space included: such text is UTF-8 and has no
 /// control characters.

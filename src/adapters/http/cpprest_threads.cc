@@ -1,5 +1,6 @@
 #include "adapters/http/cpprest_threads.h"
 
+#include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
@@ -36,6 +37,7 @@ void RunUntilStopped() {
 class Threads {
  public:
   explicit Threads(size_t count) {
+    OPENSSL_init_ssl(0, nullptr);  // before these threads, so that it ends after them
     crossplat::threadpool::initialize_with_threads(0);
     for (size_t i = 0; i < count; ++i) {
       threads_.emplace_back([i] {

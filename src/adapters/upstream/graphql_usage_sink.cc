@@ -82,11 +82,11 @@ UpstreamResult<std::vector<UsageReceipt>> GraphqlUsageSink::DecodeReceipts(const
       if (error.ok()) error = receipt.status();
       return;
     }
-    // Old answers leave out whom they are about; the request says it.
+    // Whom it is about the request says: old answers leave it out, and one that names the
+    // customer without the resource would land on the wrong record.
     if (receipts.size() < reports.size()) {
-      const UsageReport& report = reports[receipts.size()];
-      if (receipt->key.customer_id.empty()) receipt->key = report.key;
-      if (receipt->feature_id.empty()) receipt->feature_id = report.feature_id;
+      receipt->key = reports[receipts.size()].key;
+      receipt->feature_id = reports[receipts.size()].feature_id;
     }
     receipts.push_back(*std::move(receipt));
   };

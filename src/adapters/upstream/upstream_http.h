@@ -20,8 +20,9 @@ class UpstreamHttp {
   using Done = absl::AnyInvocable<void(UpstreamResult<Json>) &&>;
 
   /// `on_rejected` is called for every exchange that upstream refused for its key.
-  UpstreamHttp(HttpTransport& transport, ProcessIdentity identity, ApiKeySource api_key, Metrics& metrics,
-               std::function<void()> on_rejected = [] {})
+  UpstreamHttp(
+      HttpTransport& transport, ProcessIdentity identity, ApiKeySource api_key, Metrics& metrics,
+      std::function<void()> on_rejected = [] {})
       : transport_(transport),
         identity_(std::move(identity)),
         api_key_(std::move(api_key)),

@@ -511,6 +511,17 @@ TEST_F(HandlersTest, EveryMethodRejectsWhatDoesNotParse) {
   }
 }
 
+TEST_F(HandlersTest, TooManyReportsInOneCallAreRefused) {
+  v1::ReportUsageBulkRequest usages;
+  for (int i = 0; i < 5'001; ++i) usages.add_usages();
+  const auto bulk = Start(Method::kReportUsageBulk, usages);
+  EXPECT_EQ(bulk->status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(bulk->status.ToString().find("usages: 5001 given; at most 5000"), std::string::npos) << bulk->status;
+  v1::ReportEventsRequest events;
+  for (int i = 0; i < 5'001; ++i) events.add_events();
+  EXPECT_EQ(Start(Method::kReportEvents, events)->status.code(), absl::StatusCode::kInvalidArgument);
+}
+
 class StalenessTest : public HandlersTest {
  protected:
   std::unique_ptr<FakeCall> Ask(const std::string& staleness_max) {

@@ -21,7 +21,10 @@ using boost::system::error_code;
 
 class HttpServerTest : public ::testing::Test {
  protected:
-  ~HttpServerTest() override { io_.Stop(); }
+  ~HttpServerTest() override {
+    io_.Stop();
+    held_.clear();  // they hold connections, which must end before the context
+  }
 
   /// A client whose other end is served.
   tcp::socket Connect() {

@@ -8,7 +8,8 @@ target_compile_options(sidecar_options INTERFACE
 # cpprestsdk defines a macro U, which breaks other headers (docs/adr/0004).
 target_compile_definitions(sidecar_options INTERFACE _TURN_OFF_PLATFORM_STRING)
 if(SIDECAR_SANITIZE)
-  target_compile_options(sidecar_options INTERFACE -fsanitize=${SIDECAR_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(sidecar_options INTERFACE -fsanitize=${SIDECAR_SANITIZE} -fno-sanitize-recover=all
+                                                  -fno-sanitize=vptr)
   target_link_options(sidecar_options INTERFACE -fsanitize=${SIDECAR_SANITIZE})
 endif()
 

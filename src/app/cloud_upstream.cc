@@ -17,6 +17,9 @@ constexpr size_t kQueuedMax = 1'000;
 
 constexpr Millis kBreakerProbeTimeout{5'000};
 
+/// By when the HTTP library must have let go of an exchange that our own deadline has ended.
+constexpr Millis kAfterDeadlines{5'000};
+
 GenerationSetting ToSetting(UpstreamApi api) {
   switch (api) {
     case UpstreamApi::kV1:
@@ -47,8 +50,10 @@ CloudUpstream::CloudUpstream(const Config& config, const UpstreamTools& tools)
                               std::move(done)(result.failure().status, result.failure().invalid_key);
                             });
               }),
-      transport_(tools.timers, {.proxy = {config.https_proxy, config.http_proxy, config.no_proxy},
-                                .extra_ca_file = config.extra_ca_file}),
+      transport_(tools.timers,
+                 {.proxy = {config.https_proxy, config.http_proxy, config.no_proxy},
+                  .extra_ca_file = config.extra_ca_file,
+                  .library_timeout = std::max(config.entitlements_timeout, config.report_timeout) + kAfterDeadlines}),
       write_transport_(transport_, tools.timers, kWritesUnderWayMax, kQueuedMax),
       reload_transport_(transport_, tools.timers, kReloadsUnderWayMax, kQueuedMax),
       read_http_(transport_, identity_, key_source_, tools.metrics, [this] { prober_.NoteRejected(); }),

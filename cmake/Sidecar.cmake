@@ -8,6 +8,8 @@ target_compile_options(sidecar_options INTERFACE
 # cpprestsdk defines a macro U, which breaks other headers (docs/adr/0004).
 target_compile_definitions(sidecar_options INTERFACE _TURN_OFF_PLATFORM_STRING)
 if(SIDECAR_SANITIZE)
+  # vptr: cpprestsdk has typeinfo of its own for classes that its headers define, and every
+  # request with a body is reported.
   target_compile_options(sidecar_options INTERFACE -fsanitize=${SIDECAR_SANITIZE} -fno-sanitize-recover=all
                                                   -fno-sanitize=vptr)
   target_link_options(sidecar_options INTERFACE -fsanitize=${SIDECAR_SANITIZE})

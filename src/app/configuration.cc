@@ -52,12 +52,18 @@ LoadedConfig LoadWithFiles(const Environment& environment, Purpose purpose, cons
   return loaded;
 }
 
+CacheLimit CacheLimitOf(const Config& config) {
+  if (config.cache_max_size_bytes != 0) return {config.cache_max_size_bytes, "CACHE_MAX_SIZE_BYTES"};
+  const MemoryLimit memory = FindMemoryLimit("");
+  return {memory.bytes / 2, StrCat("half of ", memory.source)};
+}
+
 std::vector<std::string> EffectiveConfiguration(const LoadedConfig& loaded) {
   if (loaded.config.cache_max_size_bytes != 0) return Summarize(loaded);
   LoadedConfig shown = loaded;
-  const MemoryLimit memory = FindMemoryLimit("");
-  shown.config.cache_max_size_bytes = memory.bytes / 2;
-  shown.origins["CACHE_MAX_SIZE_BYTES"] = {.note = StrCat("half of ", memory.source)};
+  const CacheLimit limit = CacheLimitOf(loaded.config);
+  shown.config.cache_max_size_bytes = limit.bytes;
+  shown.origins["CACHE_MAX_SIZE_BYTES"] = {.note = limit.source};
   return Summarize(shown);
 }
 

@@ -23,4 +23,11 @@ absl::Status CheckCertificates(std::string_view pem);
 /// Prints every violation, and every warning, on standard error; returns the exit code.
 int ReportViolations(const LoadedConfig& loaded);
 
+/// The bound of the cache: the configured one, or half of what the container or machine has.
+struct CacheLimit {
+  size_t bytes = 0;
+  std::string source;  ///< for the start of the log
+};
+CacheLimit CacheLimitOf(const Config& config);
+
 }  // namespace sidecar

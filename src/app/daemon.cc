@@ -9,6 +9,7 @@
 
 #include "adapters/prometheus/metrics_text.h"
 #include "adapters/system/limits.h"
+#include "app/configuration.h"
 #include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
@@ -25,14 +26,9 @@ size_t ShardsFor(size_t limit_bytes) {
 }
 
 EntitlementCache::Options CacheOptions(const Config& config, std::string& source) {
-  size_t limit = config.cache_max_size_bytes;
-  source = "CACHE_MAX_SIZE_BYTES";
-  if (limit == 0) {
-    const MemoryLimit memory = FindMemoryLimit("");
-    limit = memory.bytes / 2;
-    source = "half of " + memory.source;
-  }
-  return {.limit_bytes = limit, .shards = ShardsFor(limit)};
+  const CacheLimit limit = CacheLimitOf(config);
+  source = limit.source;
+  return {.limit_bytes = limit.bytes, .shards = ShardsFor(limit.bytes)};
 }
 
 FreshnessSettings Freshness(const Config& config) { return {.ttl = config.entitlements_ttl}; }

@@ -4,7 +4,7 @@ target_compile_features(sidecar_options INTERFACE cxx_std_20)
 target_include_directories(sidecar_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(sidecar_options INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
-  -fno-omit-frame-pointer)
+  -fno-omit-frame-pointer $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
 # cpprestsdk defines a macro U, which breaks other headers (docs/adr/0004).
 target_compile_definitions(sidecar_options INTERFACE _TURN_OFF_PLATFORM_STRING)
 if(SIDECAR_SANITIZE)

@@ -10,8 +10,9 @@ build_packages=(
   libcpprest-dev libboost-dev libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
   prometheus-cpp-dev zlib1g-dev libsqlite3-dev
 )
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
-deep_packages=(clang-14 clang-tidy-14 valgrind)
+# llvm: names in the reports of the sanitizers.
+test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
+deep_packages=(clang-tidy-14 valgrind)
 
 say() { printf '\n== %s\n' "$*"; }
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace v1 = stigg::sidecar::v1;
 
-constexpr std::chrono::seconds kTimeout{15};
+constexpr std::chrono::seconds kCallTimeout{15};
 
 void Line(std::string_view label, std::string_view value) {
   std::printf("%.*s: %.*s\n", static_cast<int>(label.size()), label.data(), static_cast<int>(value.size()),
@@ -125,7 +125,7 @@ int Get(const Environment& environment, const Arguments& arguments) {
   }
 
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kTimeout);
+  context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
   context.AddMetadata("x-entitlement-trace", "1");
   grpc::ChannelArguments channel;
   channel.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // HTTPS_PROXY is for upstream

@@ -19,13 +19,13 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-constexpr std::chrono::seconds kTimeout{3};
+constexpr std::chrono::seconds kProbeTimeout{3};
 
 /// Status of GET path, or 0 when nobody answered in time.
-unsigned Ask(const std::string& host, uint16_t port, const std::string& path) {
+unsigned HttpStatusOf(const std::string& host, uint16_t port, const std::string& path) {
   asio::io_context context;
   beast::tcp_stream stream(context);
-  stream.expires_after(kTimeout);
+  stream.expires_after(kProbeTimeout);
   beast::flat_buffer buffer;
   http::request<http::empty_body> request(http::verb::get, path, 11);
   request.set(http::field::host, HostAndPort(host, port));
@@ -61,7 +61,7 @@ int Probe(const Environment& environment, const Arguments& arguments, bool ready
   std::string asked;
   unsigned status = 0;
   for (const std::string& host : HostsToDial(config.listen_address)) {
-    status = Ask(host, port, ready ? config.ready_path : config.health_path);
+    status = HttpStatusOf(host, port, ready ? config.ready_path : config.health_path);
     if (status != 0) break;
     StrAppend(&asked, asked.empty() ? "" : " and ", HostAndPort(host, port));
   }

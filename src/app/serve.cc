@@ -24,8 +24,6 @@
 namespace sidecar {
 namespace {
 
-constexpr size_t kTransportThreads = 2;
-
 int UsageError(std::string_view message) {
   std::fprintf(stderr, "stigg-sidecar: %.*s\n", static_cast<int>(message.size()), message.data());
   return kExitUsage;
@@ -86,7 +84,7 @@ int Run(const LoadedConfig& loaded, bool at_terminal) {
 
 int Serve(const Environment& environment, const Arguments& arguments) {
   if (!arguments.empty()) return UsageError("serve takes no arguments; it is configured by environment variables");
-  CpprestTransport::SizeThreadPool(kTransportThreads);
+  CpprestTransport::SizeThreadPool();
   const LoadedConfig loaded = LoadWithFiles(environment, Purpose::kServe, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
   return Run(loaded, /*at_terminal=*/false);
@@ -101,7 +99,7 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   if (!port_text.empty() && !upstream_port.has_value()) {
     return UsageError("--upstream-port needs a port, 0 to 65535");
   }
-  CpprestTransport::SizeThreadPool(kTransportThreads);
+  CpprestTransport::SizeThreadPool();
   LoadedConfig loaded = LoadWithFiles(environment, Purpose::kDev, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
 

@@ -26,8 +26,7 @@
 namespace sidecar {
 namespace {
 
-constexpr std::string_view kUsage = "usage: stigg-sidecar spool ls [--json] | spool dead [--json] | spool drain";
-constexpr size_t kTransportThreads = 2;
+constexpr std::string_view kSpoolUsage = "usage: stigg-sidecar spool ls [--json] | spool dead [--json] | spool drain";
 
 /// Deliveries that may fail in a row before `drain` gives up: a quarter of a minute or so.
 constexpr int kFailuresMax = 5;
@@ -146,7 +145,7 @@ int Drain(const Config& config) {
   if (stat(config.spool_path.c_str(), &info) != 0) {
     return Complain(kExitFailure, StrCat(config.spool_path, ": there is no spool"));
   }
-  CpprestTransport::SizeThreadPool(kTransportThreads);
+  CpprestTransport::SizeThreadPool();
   StartLogging(config.log_level);
   auto* const drainer = new Drainer;
   absl::StatusOr<std::unique_ptr<Upstream>> upstream =
@@ -170,7 +169,7 @@ int SpoolVerb(const Environment& environment, const Arguments& arguments) {
   const std::string what = arguments.empty() ? "" : arguments.front();
   const bool json = arguments.size() == 2 && arguments[1] == "--json" && what != "drain";
   if ((what != "ls" && what != "dead" && what != "drain") || arguments.size() > (json ? 2U : 1U)) {
-    return Complain(kExitUsage, kUsage);
+    return Complain(kExitUsage, kSpoolUsage);
   }
   const LoadedConfig loaded = LoadConfig(environment, what == "drain" ? Purpose::kServe : Purpose::kClient, ReadFile);
   for (const std::string& violation : loaded.violations) Complain(kExitConfig, violation);

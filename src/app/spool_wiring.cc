@@ -53,8 +53,8 @@ absl::StatusOr<std::unique_ptr<SpoolWiring>> SpoolWiring::OpenOrServeWithout(con
 }
 
 void SpoolWiring::Drain(MonoTime deadline) {
-  constexpr Millis kLookEvery{2};
-  for (; clock_.Now() < deadline; std::this_thread::sleep_for(kLookEvery)) {
+  constexpr Millis kStep{2};
+  for (; clock_.Now() < deadline; std::this_thread::sleep_for(kStep)) {
     const Spool::Progress progress = spool_.progress();
     // While upstream fails there is no point in waiting; what is left is safe on the disk.
     if (progress.waiting > 0 && progress.failures == 0) continue;

@@ -109,7 +109,8 @@ void Record::ReadFeature(size_t index, FeatureView& out) const {
   out.denied_reason = static_cast<DeniedReason>(row.denied_reason);
   out.unlimited = row.flags & layout::kUnlimited;
   out.soft_limit = row.flags & layout::kSoftLimit;
-  out.usage_limit = row.flags & layout::kHasLimit ? std::optional<double>(row.usage_limit) : std::nullopt;
+  const double usage_limit = row.usage_limit;  // a copy: the row is unaligned, and optional takes a reference
+  out.usage_limit = row.flags & layout::kHasLimit ? std::optional(usage_limit) : std::nullopt;
   out.current_usage = row.current_usage;
   out.period = {.reset = static_cast<ResetPeriod>(row.reset & 7),
                 .reset_anchor = static_cast<ResetAnchor>(row.reset >> 3),

@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "dev/entitlements_json.h"
+#include "dev/json_members.h"
 #include "ids/new_id.h"
 #include "text/text.h"
 
 namespace sidecar::dev {
 namespace {
 
-ServerResponse Respond(int status, const Json& body) {
+ServerResponse JsonResponse(int status, const Json& body) {
   return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
@@ -30,11 +31,6 @@ Json DataBody(std::string_view member, Json value) {
   body["data"] = Json::object();
   body["data"][std::string(member)] = std::move(value);
   return body;
-}
-
-std::string TextOf(const Json& object, std::string_view member) {
-  const auto found = object.is_object() ? object.find(member) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 Dimensions ReadDimensions(const Json& item) {
@@ -60,36 +56,39 @@ UsageReport ReadUsage(const Json& item) {
 }  // namespace
 
 ServerResponse CloudApi::Edge(const ServerRequest& request) {
-  if (request.method != "GET") return Respond(405, ErrorBody("Only GET is served here", "BAD_REQUEST"));
+  if (request.method != "GET") return JsonResponse(405, ErrorBody("Only GET is served here", "BAD_REQUEST"));
   const std::vector<std::string_view> parts = Split(request.path, '/');  // "", v1, c, id, file
   if (request.path == "/v1/config/server-sdk-configuration.json") {
-    return Respond(200, DataBody("sdkConfiguration", {{"sentryDsn", nullptr}, {"isWidgetWatermarkEnabled", false}}));
+    return JsonResponse(200,
+                        DataBody("sdkConfiguration", {{"sentryDsn", nullptr}, {"isWidgetWatermarkEnabled", false}}));
   }
-  if (parts.size() != 5 || parts[1] != "v1" || parts[2] != "c") return Respond(404, Json::object());
+  if (parts.size() != 5 || parts[1] != "v1" || parts[2] != "c") return JsonResponse(404, Json::object());
   const bool v2 = parts[4] == "entitlements-state.json";
-  if (!v2 && parts[4] != "entitlements.json") return Respond(404, Json::object());
+  if (!v2 && parts[4] != "entitlements.json") return JsonResponse(404, Json::object());
   const std::string customer = PercentDecode(parts[3]);
   const std::string resource = QueryValue(request.query, "resourceId");
   Json body = Json::object();
   body["data"] = EncodeEntitlements(world_.Entitlements({customer, resource}), {customer, resource},
                                     v2 ? Generation::kV2 : Generation::kV1);
-  return Respond(200, body);
+  return JsonResponse(200, body);
 }
 
 ServerResponse CloudApi::Graphql(const ServerRequest& request) {
   const absl::StatusOr<Json> body = ParseJson(request.body);
-  if (!body.ok() || !body->is_object()) return Respond(400, ErrorBody("POST body is not a JSON object", "BAD_REQUEST"));
+  if (!body.ok() || !body->is_object())
+    return JsonResponse(400, ErrorBody("POST body is not a JSON object", "BAD_REQUEST"));
   const std::string operation = TextOf(*body, "operationName");
   if (!Contains(TextOf(*body, "query"), operation)) {
-    return Respond(400,
-                   ErrorBody(StrCat("Unknown operation named \"", operation, "\"."), "OPERATION_RESOLUTION_FAILURE"));
+    return JsonResponse(
+        400, ErrorBody(StrCat("Unknown operation named \"", operation, "\"."), "OPERATION_RESOLUTION_FAILURE"));
   }
   const Json variables = body->contains("variables") ? (*body)["variables"] : Json::object();
   Json answer = Execute(operation, variables);
   if (answer.is_null()) {
-    return Respond(400, ErrorBody(StrCat("dev does not know the operation ", operation), "GRAPHQL_VALIDATION_FAILED"));
+    return JsonResponse(400,
+                        ErrorBody(StrCat("dev does not know the operation ", operation), "GRAPHQL_VALIDATION_FAILED"));
   }
-  return Respond(200, answer);
+  return JsonResponse(200, answer);
 }
 
 Json CloudApi::Execute(const std::string& operation, const Json& variables) {

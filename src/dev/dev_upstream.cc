@@ -24,7 +24,7 @@ int64_t StampOf(const std::string& path) {
   return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size + static_cast<int64_t>(info.st_ino);
 }
 
-ServerResponse JsonResponse(int status, const Json& body) {
+ServerResponse PrettyResponse(int status, const Json& body) {
   return {.status = status, .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"};
 }
 
@@ -152,13 +152,13 @@ void DevUpstream::Serve(Channel channel, const ServerRequest& request, Respond r
 ServerResponse DevUpstream::Control(const ServerRequest& request) {
   if (request.path == "/_dev/faults") return ControlFaults(request);
   if (request.path == "/_dev/push" && request.method == "POST") return ControlPush(request);
-  if (request.path == "/_dev/subscribers" && request.method == "GET") return JsonResponse(200, push_.Describe());
+  if (request.path == "/_dev/subscribers" && request.method == "GET") return PrettyResponse(200, push_.Describe());
   if (request.path == "/_dev/requests" && request.method == "GET") {
-    return JsonResponse(200, {{"edge", edge_requests_.load()}, {"graphql", graphql_requests_.load()}});
+    return PrettyResponse(200, {{"edge", edge_requests_.load()}, {"graphql", graphql_requests_.load()}});
   }
-  return JsonResponse(404, {{"error",
-                             "known are GET, POST and DELETE /_dev/faults, GET /_dev/requests, GET /_dev/subscribers "
-                             "and POST /_dev/push"}});
+  return PrettyResponse(404, {{"error",
+                               "known are GET, POST and DELETE /_dev/faults, GET /_dev/requests, GET /_dev/subscribers "
+                               "and POST /_dev/push"}});
 }
 
 ServerResponse DevUpstream::ControlFaults(const ServerRequest& request) {
@@ -167,13 +167,13 @@ ServerResponse DevUpstream::ControlFaults(const ServerRequest& request) {
   } else if (request.method == "POST") {
     const absl::StatusOr<Json> json = ParseJson(request.body);
     const absl::StatusOr<Fault> fault = json.ok() ? Faults::Parse(*json) : json.status();
-    if (!fault.ok()) return JsonResponse(400, {{"error", std::string(Message(fault.status()))}});
+    if (!fault.ok()) return PrettyResponse(400, {{"error", std::string(Message(fault.status()))}});
     faults_.Add(*fault);
     push_.ApplyFaults();
   } else if (request.method != "GET") {
-    return JsonResponse(405, {{"error", "known are GET, POST and DELETE"}});
+    return PrettyResponse(405, {{"error", "known are GET, POST and DELETE"}});
   }
-  return JsonResponse(200, faults_.List());
+  return PrettyResponse(200, faults_.List());
 }
 
 ServerResponse DevUpstream::ControlPush(const ServerRequest& request) {
@@ -189,9 +189,9 @@ ServerResponse DevUpstream::ControlPush(const ServerRequest& request) {
       reader.Fail("subscription", StrCat("'", name, "' is not known; expected one of ", Join(known, ", ")));
     }
     if (!reader.Has("payload")) reader.Fail("payload", "is missing; expected the payload of a `next` message");
-    if (error.ok()) return JsonResponse(200, {{"subscriptions", push_.Publish(*subscription, (*json)["payload"])}});
+    if (error.ok()) return PrettyResponse(200, {{"subscriptions", push_.Publish(*subscription, (*json)["payload"])}});
   }
-  return JsonResponse(400, {{"error", std::string(Message(error))}});
+  return PrettyResponse(400, {{"error", std::string(Message(error))}});
 }
 
 void DevUpstream::WatchDataFile() {

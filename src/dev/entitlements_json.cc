@@ -2,18 +2,13 @@
 
 #include <utility>
 
+#include "dev/json_members.h"
+
 namespace sidecar::dev {
 namespace {
 
-Json DateOrNull(std::optional<WallTime> time) { return time.has_value() ? Json(FormatDate(*time)) : Json(); }
-
 Json ReasonOrNull(DeniedReason reason) {
   return reason == DeniedReason::kNone ? Json() : Json(std::string(Name(reason)));
-}
-
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value.has_value() ? Json(*value) : Json();
 }
 
 Json ResetConfiguration(ResetPeriod reset) {

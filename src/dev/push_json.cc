@@ -3,15 +3,11 @@
 #include <algorithm>
 
 #include "dev/entitlements_json.h"
+#include "dev/json_members.h"
 
 namespace sidecar::dev {
 namespace {
 
-template <typename T>
-Json OrNull(const std::optional<T>& value) {
-  return value.has_value() ? Json(*value) : Json();
-}
-Json IsoOrNull(std::optional<WallTime> time) { return time.has_value() ? Json(FormatDate(*time)) : Json(); }
 Json EpochMsOrNull(std::optional<WallTime> time) { return time.has_value() ? Json(ToEpochMs(*time)) : Json(); }
 
 PushMessage Message(Subscription subscription, Json value) {
@@ -57,9 +53,9 @@ PushMessage UsageV2(const UsagePush& push) {
       Json{{"__typename", "EntitlementReference"}, {"type", push.credit ? "CREDIT" : "FEATURE"}, {"id", push.id}};
   value["usage"] = Json{{"__typename", "UsageV2"},
                         {"currentUsage", push.current_usage},
-                        {"usagePeriodStart", IsoOrNull(push.period_start)},
-                        {"usagePeriodEnd", IsoOrNull(push.period_end)},
-                        {"usageUpdatedAt", IsoOrNull(push.updated_at)}};
+                        {"usagePeriodStart", DateOrNull(push.period_start)},
+                        {"usagePeriodEnd", DateOrNull(push.period_end)},
+                        {"usageUpdatedAt", DateOrNull(push.updated_at)}};
   return Message(Subscription::kUsageV2, std::move(value));
 }
 

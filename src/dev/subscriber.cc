@@ -2,28 +2,18 @@
 
 #include <utility>
 
+#include "dev/json_members.h"
 #include "text/text.h"
 
 namespace sidecar::dev {
 namespace {
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-const Json* MemberOf(const Json& object, std::string_view name) {
-  if (!object.is_object()) return nullptr;
-  const auto member = object.find(name);
-  return member == object.end() ? nullptr : &*member;
-}
-
-std::string TextOf(const Json& object, std::string_view name) {
-  const Json* const member = MemberOf(object, name);
-  return member != nullptr && member->is_string() ? member->get<std::string>() : "";
-}
+std::string Compact(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 /// The key travels in the payload, not in the headers of the upgrade (docs/protocol.md 3.1).
 bool HasKey(const Json& message) {
-  const Json* const payload = MemberOf(message, "payload");
-  const Json* const headers = payload == nullptr ? nullptr : MemberOf(*payload, "headers");
+  const Json* const payload = FindMember(message, "payload");
+  const Json* const headers = payload == nullptr ? nullptr : FindMember(*payload, "headers");
   if (headers == nullptr || !headers->is_object()) return false;
   for (const auto& [name, value] : headers->items()) {
     if (EqualsIgnoreCase(name, "X-API-KEY")) return value.is_string() && !value.get_ref<const std::string&>().empty();
@@ -62,7 +52,7 @@ void Subscriber::Initialise(const Json& message) {
 void Subscriber::Subscribe(const Json& message) {
   if (!initialised()) return Close(CloseCode::kUnauthorized, "Unauthorized");
   const std::string id = TextOf(message, "id");
-  const Json* const payload = MemberOf(message, "payload");
+  const Json* const payload = FindMember(message, "payload");
   const std::string document = payload == nullptr ? "" : TextOf(*payload, "query");
   if (id.empty() || document.empty()) return Close(CloseCode::kBadMessage, "Invalid message received");
   if (subscriptions_.contains(id)) {
@@ -93,7 +83,7 @@ size_t Subscriber::Publish(Subscription subscription, std::string_view payload) 
     if (faults_.TakeOnWebSocket(Fault::Kind::kBadJson).has_value()) {
       wire_.Send(R"({"type":"next","payload":{"data":)");
     } else {
-      wire_.Send(StrCat("{\"id\":", Dump(Json(id)), ",\"type\":\"next\",\"payload\":", payload, "}"));
+      wire_.Send(StrCat("{\"id\":", Compact(Json(id)), ",\"type\":\"next\",\"payload\":", payload, "}"));
     }
   }
   return sent;
@@ -119,7 +109,7 @@ void Subscriber::SendError(const std::string& id, std::string_view text, std::st
   message["id"] = id;
   message["type"] = "error";
   message["payload"] = Json::array({std::move(error)});
-  wire_.Send(Dump(message));
+  wire_.Send(Compact(message));
 }
 
 void Subscriber::Close(CloseCode code, std::string reason) {

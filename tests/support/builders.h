@@ -10,6 +10,11 @@
 
 namespace sidecar::testing {
 
+inline std::string CustomerName(int i) { return "customer-" + std::to_string(i); }
+
+/// `ms` after a date that tests agree on.
+inline WallTime DateAt(int64_t ms) { return WallTimeFromEpochMs(1'795'000'000'000 + ms); }
+
 inline FeatureEntitlement Boolean(std::string id) {
   return {.feature = {.id = std::move(id), .type = FeatureType::kBoolean}};
 }

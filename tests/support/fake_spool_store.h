@@ -9,6 +9,10 @@
 
 namespace sidecar::testing {
 
+inline UsageReport SeatReport(const std::string& customer, const std::string& key) {
+  return {.key = {customer, ""}, .feature_id = "seats", .value = 1, .idempotency_key = key};
+}
+
 /// A durable store in memory: what it holds is what a crash would leave. Answers when the
 /// test says so, or at once.
 class FakeSpoolStore : public SpoolStore {

@@ -91,8 +91,10 @@ http::client::http_client_config ConfigFor(const CpprestTransport::Settings& set
   return config;
 }
 
+}  // namespace
+
 /// The library's clients, each with its pool of connections, by origin.
-class Clients {
+class CpprestTransport::Clients {
  public:
   std::shared_ptr<Client> For(const CpprestTransport::Settings& settings, const web::uri& target) {
     const uint64_t failures = CpprestThreads::failures();
@@ -117,8 +119,6 @@ class Clients {
   absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);
   uint64_t failures_ ABSL_GUARDED_BY(mu_) = 0;
 };
-
-}  // namespace
 
 struct CpprestTransport::Shared {
   Timers& timers;

@@ -34,7 +34,7 @@ class CpprestTransport : public HttpTransport {
 
   /// Starts the threads that all transports of the process share; later calls do nothing.
   /// Call before anything else in the process uses cpprestsdk.
-  static void SizeThreadPool(size_t threads);
+  static void SizeThreadPool(size_t threads = 2);
 
   CpprestTransport(Timers& timers, Settings settings);
   ~CpprestTransport() override;
@@ -42,6 +42,7 @@ class CpprestTransport : public HttpTransport {
   void Send(HttpRequest request, MonoTime deadline, Done done) override;
 
  private:
+  class Clients;
   class Exchange;
   struct Shared;  // outlives the transport: exchanges that ended at their deadline refer to it
 

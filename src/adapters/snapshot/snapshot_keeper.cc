@@ -91,7 +91,10 @@ void SnapshotKeeper::Run() {
     ArmTimer();
     {
       absl::MutexLock lock(&signals.mu);
-      const auto awake = [&signals] { return signals.due || signals.stopping; };
+      const auto awake = [&signals] {
+        signals.mu.AssertHeld();
+        return signals.due || signals.stopping;
+      };
       signals.mu.Await(absl::Condition(&awake));
       if (signals.stopping) return;
       signals.due = false;

@@ -285,6 +285,7 @@ void World::Replace(WorldData data) {
     const WorldData before = std::exchange(data_, std::move(data));
     data_since_ = std::max(clock_.WallNow(), data_since_);
     std::erase_if(usage_, [&](const auto& entry) {
+      mu_.AssertHeld();
       const auto& [key, usage] = entry;
       return FigureOf(before, key.entity.view(), key.id) != FigureOf(data_, key.entity.view(), key.id);
     });

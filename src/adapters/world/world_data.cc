@@ -1,7 +1,7 @@
 #include "adapters/world/world_data.h"
 
-#include <ranges>
 #include <utility>
+#include <vector>
 
 #include "adapters/json/json.h"
 #include "adapters/json/json_position.h"
@@ -13,7 +13,9 @@ namespace {
 
 template <typename Map>
 std::string Names(const Map& map) {
-  return Join(std::views::keys(map), ", ");
+  std::vector<std::string_view> names;  // not std::views::keys: clang 14 cannot read GCC 12's
+  for (const auto& [name, value] : map) names.push_back(name);
+  return Join(names, ", ");
 }
 
 class WorldReader {

@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 using testing::IsOk;
 using ::testing::MatchesRegex;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 // A self-signed certificate without a purpose; its key was thrown away.
 constexpr std::string_view kCertificate =

@@ -9,7 +9,7 @@ namespace {
 
 using testing::FailsWith;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 TEST(ParseArgumentsTest, SplitsOptionsFromTheRest) {
   const auto parsed = ParseArguments({"c", "--resource", "r", "f", "--requested=2"}, {"--resource", "--requested"});

@@ -54,8 +54,6 @@ class CacheTest : public ::testing::Test {
   std::optional<EntitlementCache> cache_;
 };
 
-std::string Name(int i) { return "customer-" + std::to_string(i); }
-
 TEST_F(CacheTest, FindsWhatWasStored) {
   Make(1 << 20);
   EXPECT_FALSE(Has("a"));
@@ -107,8 +105,8 @@ TEST_F(CacheTest, ErasesOne) {
 
 TEST_F(CacheTest, HoldsManyAndFindsEach) {
   Make(64 << 20);
-  for (int i = 0; i < 20'000; ++i) Put(Name(i), Of({Metered("f", i, 0)}));
-  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(LimitOf(Name(i)), i);
+  for (int i = 0; i < 20'000; ++i) Put(testing::CustomerName(i), Of({Metered("f", i, 0)}));
+  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(LimitOf(testing::CustomerName(i)), i);
   EXPECT_EQ(cache_->stats().entries, 20'000U);
   EXPECT_EQ(cache_->stats().evictions, 0U);
 }
@@ -117,7 +115,7 @@ TEST_F(CacheTest, StaysWithinItsBytes) {
   constexpr size_t kLimit = 1 << 20;
   Make(kLimit);
   for (int i = 0; i < 50'000; ++i) {
-    Put(Name(i), Of({Metered("f", i, 0), Boolean("g")}));
+    Put(testing::CustomerName(i), Of({Metered("f", i, 0), Boolean("g")}));
     ASSERT_LE(cache_->stats().bytes, kLimit);
   }
   EXPECT_GT(cache_->stats().evictions, 0U);
@@ -177,8 +175,8 @@ TEST_F(CacheTest, AScanDoesNotDriveOutWhatIsUsed) {
 TEST_F(CacheTest, RemovedSlotsAreReused) {
   Make(1 << 20, 1);
   for (int i = 0; i < 100'000; ++i) {
-    Put(Name(i), {});
-    cache_->Erase({Name(i), ""});
+    Put(testing::CustomerName(i), {});
+    cache_->Erase({testing::CustomerName(i), ""});
   }
   EXPECT_EQ(cache_->stats().entries, 0U);
   EXPECT_LT(cache_->stats().bytes, 4096U);
@@ -194,7 +192,7 @@ TEST_F(CacheTest, ReadersAndWritersRunTogether) {
     threads.emplace_back([&, t] {
       std::mt19937 generator(static_cast<unsigned>(t));
       while (!stop) {
-        const std::string customer = Name(static_cast<int>(generator() % kCustomers));
+        const std::string customer = testing::CustomerName(static_cast<int>(generator() % kCustomers));
         const EpochDomain::Guard guard(epochs_);
         const Record* const record = cache_->Find({customer, ""});
         if (record == nullptr) continue;
@@ -210,7 +208,7 @@ TEST_F(CacheTest, ReadersAndWritersRunTogether) {
     threads.emplace_back([&, t] {
       std::mt19937 generator(static_cast<unsigned>(100 + t));
       for (int i = 0; i < 20'000; ++i) {
-        const std::string customer = Name(static_cast<int>(generator() % kCustomers));
+        const std::string customer = testing::CustomerName(static_cast<int>(generator() % kCustomers));
         if (generator() % 8 == 0) {
           cache_->Erase({customer, ""});
         } else {

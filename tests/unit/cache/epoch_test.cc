@@ -78,16 +78,16 @@ TEST(EpochDomain, AGuardTakenLaterDoesNotHoldBackWhatWasRetiredBefore) {
 }
 
 TEST(EpochDomain, CollectsByItselfAfterAWhile) {
-  EpochDomain epochs;
   int freed = 0;
+  EpochDomain epochs;
   for (int i = 0; i < 1000; ++i) epochs.Retire(1, [&] { ++freed; });
   EXPECT_GT(freed, 900);
   EXPECT_LT(epochs.retired_bytes(), 100U);
 }
 
 TEST(EpochDomain, CollectsFewLargeObjectsByItselfToo) {
-  EpochDomain epochs;
   int freed = 0;
+  EpochDomain epochs;
   epochs.Retire(600 << 10, [&] { ++freed; });
   EXPECT_EQ(freed, 0);
   epochs.Retire(600 << 10, [&] { ++freed; });

@@ -33,10 +33,8 @@ class WalkTest : public ::testing::Test {
   EntitlementCache cache_{{.limit_bytes = 64 << 20, .shards = 4}, epochs_, definitions_};
 };
 
-std::string Name(int i) { return "customer-" + std::to_string(i); }
-
 TEST_F(WalkTest, VisitsEveryRecordOnceWhateverTheStep) {
-  for (int i = 0; i < 1000; ++i) Put(Name(i));
+  for (int i = 0; i < 1000; ++i) Put(testing::CustomerName(i));
   for (const size_t slots : {size_t{1}, size_t{7}, size_t{64}, size_t{1'000'000}}) {
     std::map<std::string, int> seen;
     EntitlementCache::WalkPosition at;
@@ -69,26 +67,26 @@ TEST_F(WalkTest, LeavesNoMarkOfUse) {
 }
 
 TEST_F(WalkTest, MissesNothingWhenTheTablesGrowMeanwhile) {
-  for (int i = 0; i < 1000; ++i) Put(Name(i));
+  for (int i = 0; i < 1000; ++i) Put(testing::CustomerName(i));
   std::map<std::string, int> seen;
   EntitlementCache::WalkPosition at;
   int more = 1000;
   for (bool going = true; going;) {
     going = Step(at, 16, seen);
-    for (const int end = more + 40; more < 20'000 && more < end; ++more) Put(Name(more));
+    for (const int end = more + 40; more < 20'000 && more < end; ++more) Put(testing::CustomerName(more));
   }
   EXPECT_GT(more, 5000) << "the tables grew";
-  for (int i = 0; i < 1000; ++i) EXPECT_GE(seen[Name(i)], 1) << i;
+  for (int i = 0; i < 1000; ++i) EXPECT_GE(seen[testing::CustomerName(i)], 1) << i;
 }
 
 TEST_F(WalkTest, RunsBesideWriters) {
   constexpr int kStaying = 500;
-  for (int i = 0; i < kStaying; ++i) Put(Name(i));
+  for (int i = 0; i < kStaying; ++i) Put(testing::CustomerName(i));
   std::atomic<bool> stop{false};
   std::thread writer([&] {
     for (int i = 0; !stop; i = (i + 1) % 20'000) {
       Put("passing-" + std::to_string(i));
-      Put(Name(i % kStaying));  // replaced in place
+      Put(testing::CustomerName(i % kStaying));  // replaced in place
       cache_.Erase({"passing-" + std::to_string(i / 2), ""});
     }
   });
@@ -97,7 +95,7 @@ TEST_F(WalkTest, RunsBesideWriters) {
     EntitlementCache::WalkPosition at;
     while (Step(at, 64, seen)) {
     }
-    for (int i = 0; i < kStaying; ++i) EXPECT_GE(seen[Name(i)], 1);
+    for (int i = 0; i < kStaying; ++i) EXPECT_GE(seen[testing::CustomerName(i)], 1);
   }
   stop = true;
   writer.join();

@@ -12,13 +12,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-LoadedConfig Load(Environment environment, Purpose purpose = Purpose::kServe) {
+LoadedConfig LoadEnvironment(Environment environment, Purpose purpose = Purpose::kServe) {
   environment.try_emplace("SERVER_API_KEY", "key");
   return LoadConfig(environment, purpose, [](const std::string&) { return absl::NotFoundError("no such file"); });
 }
 
 std::vector<std::string> Violations(Environment environment, Purpose purpose = Purpose::kServe) {
-  return Load(std::move(environment), purpose).violations;
+  return LoadEnvironment(std::move(environment), purpose).violations;
 }
 
 TEST(CrossChecksTest, ProbesHavePathsOfTheirOwn) {
@@ -42,7 +42,7 @@ TEST(CrossChecksTest, PortsDiffer) {
 }
 
 TEST(CrossChecksTest, AnHttpPortLeftAtItsDefaultGivesWay) {
-  const LoadedConfig loaded = Load({{"PORT", "8080"}});
+  const LoadedConfig loaded = LoadEnvironment({{"PORT", "8080"}});
   EXPECT_THAT(loaded.violations, IsEmpty());
   EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("HTTP_PORT")));
 }
@@ -55,7 +55,7 @@ TEST(CrossChecksTest, TlsIsNotSilentlyLeftOut) {
                             "in front of the sidecar"));
     EXPECT_THAT(Violations({{name, "/tls/file.pem"}}, Purpose::kDev), SizeIs(1));
     EXPECT_THAT(Violations({{name, " "}}), IsEmpty());
-    EXPECT_THAT(Load({{name, "/tls/file.pem"}}).warnings, IsEmpty());
+    EXPECT_THAT(LoadEnvironment({{name, "/tls/file.pem"}}).warnings, IsEmpty());
   }
 }
 
@@ -77,14 +77,14 @@ TEST(CrossChecksTest, AClientIsToldWhatConcernsWhereItDials) {
 }
 
 TEST(CrossChecksTest, AClientIsNotToldWhatDoesNotConcernIt) {
-  const LoadedConfig loaded = Load({{"API_URL", "nowhere"},
-                                    {"LOG_LEVEL", "loud"},
-                                    {"HTTPS_PROXY", "socks5://p:1"},
-                                    {"TLS_CERT_FILE", "x"},
-                                    {"DRAIN_SETTLE_MS", "20000"},
-                                    {"REDIS_HOTS", "x"},
-                                    {"SERVER_API_KEY_FILE", "/nowhere"}},
-                                   Purpose::kClient);
+  const LoadedConfig loaded = LoadEnvironment({{"API_URL", "nowhere"},
+                                               {"LOG_LEVEL", "loud"},
+                                               {"HTTPS_PROXY", "socks5://p:1"},
+                                               {"TLS_CERT_FILE", "x"},
+                                               {"DRAIN_SETTLE_MS", "20000"},
+                                               {"REDIS_HOTS", "x"},
+                                               {"SERVER_API_KEY_FILE", "/nowhere"}},
+                                              Purpose::kClient);
   EXPECT_THAT(loaded.violations, IsEmpty());
   EXPECT_THAT(loaded.warnings, IsEmpty());
 }

@@ -11,8 +11,6 @@ using testing::Credit;
 using testing::Metered;
 using testing::Of;
 
-WallTime T(int64_t ms) { return WallTimeFromEpochMs(1'795'000'000'000 + ms); }
-
 const EntityKey kKey("a", "");
 
 FeatureEntitlement Used(double usage, std::optional<WallTime> at) {
@@ -43,24 +41,26 @@ TEST_P(ListOrder, IsByTheDateOfTheList) {
   EXPECT_EQ(value.features[0].usage_limit, GetParam().effect == ChangeEffect::kReplaced ? 2 : 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, ListOrder,
-                         ::testing::Values(ListCase{"Newer", T(1), T(2), ChangeEffect::kReplaced},
-                                           ListCase{"Equal", T(2), T(2), ChangeEffect::kReplaced},
-                                           ListCase{"Older", T(2), T(1), ChangeEffect::kNone},
-                                           ListCase{"PushUndated", T(2), std::nullopt, ChangeEffect::kReplaced},
-                                           ListCase{"HeldUndated", std::nullopt, T(1), ChangeEffect::kReplaced}),
-                         [](const auto& each) { return std::string(each.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Rules, ListOrder,
+    ::testing::Values(ListCase{"Newer", testing::DateAt(1), testing::DateAt(2), ChangeEffect::kReplaced},
+                      ListCase{"Equal", testing::DateAt(2), testing::DateAt(2), ChangeEffect::kReplaced},
+                      ListCase{"Older", testing::DateAt(2), testing::DateAt(1), ChangeEffect::kNone},
+                      ListCase{"PushUndated", testing::DateAt(2), std::nullopt, ChangeEffect::kReplaced},
+                      ListCase{"HeldUndated", std::nullopt, testing::DateAt(1), ChangeEffect::kReplaced}),
+    [](const auto& each) { return std::string(each.param.name); });
 
 TEST(ListPushTest, KeepsUsageThatIsKnownToBeNewer) {
-  CustomerEntitlements value = List({Used(5, T(10))}, T(0));
-  const ListPush push{.key = kKey, .entitlements = List({Used(3, T(9)), Metered("g", 7, 1)}, T(1))};
+  CustomerEntitlements value = List({Used(5, testing::DateAt(10))}, testing::DateAt(0));
+  const ListPush push{.key = kKey,
+                      .entitlements = List({Used(3, testing::DateAt(9)), Metered("g", 7, 1)}, testing::DateAt(1))};
   EXPECT_EQ(ApplyChange(push, value), ChangeEffect::kReplaced);
   EXPECT_EQ(value.features[0].current_usage, 5);
   EXPECT_EQ(value.features[1].current_usage, 1);
 }
 
 TEST(ListPushTest, AnEmptyListWithAReasonIsAnAnswer) {
-  CustomerEntitlements value = List({Used(5, T(10))}, T(0));
+  CustomerEntitlements value = List({Used(5, testing::DateAt(10))}, testing::DateAt(0));
   ListPush push{.key = kKey};
   EXPECT_EQ(ApplyChange(push, value), ChangeEffect::kDoubted);
   EXPECT_EQ(value.features.size(), 1U);
@@ -85,23 +85,29 @@ TEST_P(UsageOrder, IsByTheDateOfTheUsage) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, UsageOrder,
-                         ::testing::Values(UsageCase{"Newer", T(1), T(2), 2}, UsageCase{"Equal", T(2), T(2), 2},
-                                           UsageCase{"Older", T(2), T(1), 1},
-                                           UsageCase{"PushUndated", T(2), std::nullopt, 2},
-                                           UsageCase{"HeldUndated", std::nullopt, T(1), 2}),
+                         ::testing::Values(UsageCase{"Newer", testing::DateAt(1), testing::DateAt(2), 2},
+                                           UsageCase{"Equal", testing::DateAt(2), testing::DateAt(2), 2},
+                                           UsageCase{"Older", testing::DateAt(2), testing::DateAt(1), 1},
+                                           UsageCase{"PushUndated", testing::DateAt(2), std::nullopt, 2},
+                                           UsageCase{"HeldUndated", std::nullopt, testing::DateAt(1), 2}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 TEST(UsagePushTest, WritesThePeriodAndItsAbsence) {
-  CustomerEntitlements value = Of({Used(1, T(1))});
-  value.features[0].period.start = T(-5);
-  ApplyChange(UsagePush{.key = kKey, .id = "f", .current_usage = 2, .period_end = T(9), .updated_at = T(2)}, value);
+  CustomerEntitlements value = Of({Used(1, testing::DateAt(1))});
+  value.features[0].period.start = testing::DateAt(-5);
+  ApplyChange(UsagePush{.key = kKey,
+                        .id = "f",
+                        .current_usage = 2,
+                        .period_end = testing::DateAt(9),
+                        .updated_at = testing::DateAt(2)},
+              value);
   EXPECT_EQ(value.features[0].period.start, std::nullopt);
-  EXPECT_EQ(value.features[0].period.end, T(9));
-  EXPECT_EQ(value.features[0].usage_updated_at, T(2));
+  EXPECT_EQ(value.features[0].period.end, testing::DateAt(9));
+  EXPECT_EQ(value.features[0].usage_updated_at, testing::DateAt(2));
 }
 
 TEST(UsagePushTest, AFeatureThatIsNotThereIsIgnored) {
-  CustomerEntitlements value = Of({Used(1, T(1))});
+  CustomerEntitlements value = Of({Used(1, testing::DateAt(1))});
   EXPECT_EQ(ApplyChange(UsagePush{.key = kKey, .id = "g", .current_usage = 2}, value), ChangeEffect::kNone);
 }
 
@@ -135,9 +141,9 @@ TEST(UsagePushTest, APositiveBalanceLiftsExactlyTheDenialThatUpstreamWrote) {
 
 TEST(KeepNewerTest, ANewerPositiveBalanceLiftsTheDenialOfAnOlderList) {
   CreditEntitlement coins = Credit("coins", 10, 4);
-  coins.usage_updated_at = T(10);
+  coins.usage_updated_at = testing::DateAt(10);
   CreditEntitlement old_coins = Credit("coins", 10, 10);
-  old_coins.usage_updated_at = T(9);
+  old_coins.usage_updated_at = testing::DateAt(9);
   FeatureEntitlement denied = PaidFrom("paid", "coins");
   denied.denied_reason = DeniedReason::kInsufficientCredits;
   CustomerEntitlements fetched = Of({denied}, {old_coins});
@@ -150,10 +156,10 @@ TEST(BalancePushTest, DeniesWhenEmptyAndLiftsExactlyThatDenial) {
   FeatureEntitlement revoked = PaidFrom("revoked", "coins");
   revoked.denied_reason = DeniedReason::kRevoked;
   CustomerEntitlements value = Of({PaidFrom("paid", "coins"), revoked, PaidFrom("other", "gems")});
-  BalancePush push{.key = kKey, .currency_id = "coins", .balance = 0, .valid_until = T(50)};
+  BalancePush push{.key = kKey, .currency_id = "coins", .balance = 0, .valid_until = testing::DateAt(50)};
   EXPECT_EQ(ApplyChange(push, value), ChangeEffect::kAmended);
   EXPECT_EQ(value.features[0].denied_reason, DeniedReason::kInsufficientCredits);
-  EXPECT_EQ(value.features[0].valid_until, T(50));
+  EXPECT_EQ(value.features[0].valid_until, testing::DateAt(50));
   EXPECT_EQ(value.features[1].denied_reason, DeniedReason::kRevoked);
   EXPECT_EQ(value.features[2].denied_reason, DeniedReason::kNone);
   EXPECT_EQ(value.features[2].valid_until, std::nullopt);
@@ -175,10 +181,10 @@ TEST(EmptyListTest, WhateverNamesItRaisesDoubt) {
 }
 
 TEST(KeepNewerTest, AnOlderListKeepsTheHeldOneWithTheNewerUsageOfBoth) {
-  const CustomerEntitlements held = List({Metered("f", 1, 0)}, T(10));
-  CustomerEntitlements fetched = List({Used(6, T(20))}, T(9));
+  const CustomerEntitlements held = List({Metered("f", 1, 0)}, testing::DateAt(10));
+  CustomerEntitlements fetched = List({Used(6, testing::DateAt(20))}, testing::DateAt(9));
   KeepNewer(held, fetched);
-  EXPECT_EQ(fetched.updated_at, T(10));
+  EXPECT_EQ(fetched.updated_at, testing::DateAt(10));
   EXPECT_EQ(fetched.features[0].usage_limit, 1);
   EXPECT_EQ(fetched.features[0].current_usage, 6);
 }

@@ -17,11 +17,8 @@ namespace {
 using absl::StatusCode;
 using testing::FailsWith;
 using testing::IsOk;
+using testing::SeatReport;
 using Keys = std::vector<std::string>;
-
-UsageReport Usage(const std::string& customer, const std::string& key) {
-  return {.key = {customer, ""}, .feature_id = "seats", .value = 1, .idempotency_key = key};
-}
 
 UsageEvent Event(const std::string& customer, const std::string& key) {
   return {.event_name = "login", .key = {customer, ""}, .idempotency_key = key};
@@ -125,7 +122,7 @@ TEST_F(SpoolTest, WhatIsBeingWrittenCountsAgainstTheBound) {
 
 TEST_F(SpoolTest, KeepsTheOrderOfACustomer) {
   Start();
-  for (const char* const key : {"1", "2", "3"}) EXPECT_THAT(Append({Usage("a", key)}), IsOk());
+  for (const char* const key : {"1", "2", "3"}) EXPECT_THAT(Append({SeatReport("a", key)}), IsOk());
   EXPECT_EQ(sink_.calls, (std::vector<Keys>{{"1"}}));  // the others wait for it
   sink_.Acknowledge();
   EXPECT_EQ(sink_.calls, (std::vector<Keys>{{"1"}, {"2", "3"}}));
@@ -134,7 +131,7 @@ TEST_F(SpoolTest, KeepsTheOrderOfACustomer) {
 TEST_F(SpoolTest, DeliversCustomersInParallelUpToABound) {
   settings_.deliveries_max = 2;
   Start();
-  for (const char* const customer : {"a", "b", "c", "d"}) EXPECT_THAT(Append({Usage(customer, customer)}), IsOk());
+  for (const char* const customer : {"a", "b", "c", "d"}) EXPECT_THAT(Append({SeatReport(customer, customer)}), IsOk());
   EXPECT_EQ(sink_.calls, (std::vector<Keys>{{"a"}, {"b"}}));
   sink_.Acknowledge();
   EXPECT_EQ(sink_.calls, (std::vector<Keys>{{"a"}, {"b"}, {"c", "d"}}));  // what waits goes together
@@ -142,7 +139,7 @@ TEST_F(SpoolTest, DeliversCustomersInParallelUpToABound) {
 
 TEST_F(SpoolTest, UsageAndEventsDoNotWaitForEachOther) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "u")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "u")}), IsOk());
   EXPECT_THAT(Append({Event("a", "e")}), IsOk());
   EXPECT_EQ(sink_.waiting.size(), 2U);
 }
@@ -151,7 +148,7 @@ TEST_F(SpoolTest, BatchesKeepToUpstreamsLimits) {
   settings_.deliveries_max = 1;
   Start();
   std::vector<SpoolItem> items;
-  for (int i = 0; i < 250; ++i) items.emplace_back(Usage("a", std::to_string(i)));
+  for (int i = 0; i < 250; ++i) items.emplace_back(SeatReport("a", std::to_string(i)));
   EXPECT_THAT(Append(std::move(items)), IsOk());
   while (!sink_.waiting.empty()) sink_.Acknowledge();
   ASSERT_EQ(sink_.calls.size(), 3U);
@@ -185,7 +182,7 @@ TEST_F(SpoolTest, ARecordBeyondTheBytesOfABatchGoesAlone) {
 
 TEST_F(SpoolTest, TriesAgainWithTheSameKeysAfterGrowingPauses) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   std::vector<int64_t> pauses;
   for (int i = 0; i < 8; ++i) {
     sink_.Fail(StatusCode::kUnavailable);
@@ -225,7 +222,7 @@ TEST_F(SpoolTest, AsksWithOneDeliveryWhetherUpstreamIsBack) {
 
 TEST_F(SpoolTest, ARejectedKeyIsNotTheReportsFault) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   sink_.Fail({.status = absl::UnauthenticatedError("key"), .http_status = 401, .invalid_key = true});
   time_.Advance(Millis(1'000));
   sink_.Fail({.status = absl::PermissionDeniedError("no"), .http_status = 403});
@@ -237,7 +234,8 @@ TEST_F(SpoolTest, ARejectedKeyIsNotTheReportsFault) {
 
 TEST_F(SpoolTest, ARefusedRecordBecomesADeadLetterAndTheOthersAreDelivered) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1"), Usage("a", "bad"), Usage("a", "3"), Usage("b", "4")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1"), SeatReport("a", "bad"), SeatReport("a", "3"), SeatReport("b", "4")}),
+              IsOk());
   while (!sink_.waiting.empty()) {
     const Keys keys = sink_.waiting.front().keys();
     if (std::find(keys.begin(), keys.end(), "bad") == keys.end()) {
@@ -259,7 +257,7 @@ TEST_F(SpoolTest, ARefusedRecordBecomesADeadLetterAndTheOthersAreDelivered) {
 
 TEST_F(SpoolTest, WhatWasHandledBeforeAFailureIsNotSentAgain) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1"), Usage("a", "bad")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1"), SeatReport("a", "bad")}), IsOk());
   sink_.Fail(StatusCode::kInvalidArgument, 200);  // both
   sink_.Acknowledge();                            // "1"
   sink_.Fail(StatusCode::kUnavailable);           // "bad"
@@ -270,7 +268,7 @@ TEST_F(SpoolTest, WhatWasHandledBeforeAFailureIsNotSentAgain) {
 
 TEST_F(SpoolTest, WhatMayHaveBeenCountedWithoutAKeyIsNotSentAgain) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   sink_.Fail({.status = absl::DeadlineExceededError("no answer"), .safe_to_repeat = false});
   EXPECT_TRUE(sink_.waiting.empty());
   ASSERT_EQ(store_.dead.size(), 1U);
@@ -287,9 +285,9 @@ TEST_F(SpoolTest, EventsAlwaysMayBeSentAgain) {
 
 TEST_F(SpoolTest, ARecordThatUpstreamChokesOnHoldsUpNoOtherCustomer) {
   Start();
-  EXPECT_THAT(Append({Usage("poison", "p")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("poison", "p")}), IsOk());
   sink_.Fail(StatusCode::kUnavailable, 500);
-  EXPECT_THAT(Append({Usage("b", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("b", "1")}), IsOk());
   for (int i = 0; i < 40; ++i) {
     time_.Advance(Millis(60'000));
     while (!sink_.waiting.empty()) {
@@ -307,7 +305,7 @@ TEST_F(SpoolTest, ARecordThatUpstreamChokesOnHoldsUpNoOtherCustomer) {
 
 TEST_F(SpoolTest, ReplaysAfterACrashUnderTheSameKeys) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1"), Usage("a", "2"), Event("b", "3")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1"), SeatReport("a", "2"), Event("b", "3")}), IsOk());
   Crash();  // with everything on its way
   EXPECT_EQ(spool_->progress().waiting, 3U);
   while (!sink_.waiting.empty()) sink_.Acknowledge();
@@ -317,15 +315,15 @@ TEST_F(SpoolTest, ReplaysAfterACrashUnderTheSameKeys) {
 
 TEST_F(SpoolTest, ASequenceIsNeverUsedTwice) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   Crash();
-  EXPECT_THAT(Append({Usage("a", "2")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "2")}), IsOk());
   EXPECT_EQ(store_.held.size(), 2U);
 }
 
 TEST_F(SpoolTest, KnowsWhoseUsageWaits) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1"), Event("b", "2")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1"), Event("b", "2")}), IsOk());
   EXPECT_TRUE(spool_->HoldsUsageOf("a"));
   EXPECT_FALSE(spool_->HoldsUsageOf("b"));
   sink_.Acknowledge();
@@ -334,7 +332,7 @@ TEST_F(SpoolTest, KnowsWhoseUsageWaits) {
 
 TEST_F(SpoolTest, ReceiptsOfDeliveredUsageAreHeard) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   sink_.Acknowledge();
   ASSERT_EQ(receipts_.size(), 1U);
   EXPECT_EQ(receipts_[0].current_usage, 7);
@@ -343,7 +341,7 @@ TEST_F(SpoolTest, ReceiptsOfDeliveredUsageAreHeard) {
 TEST_F(SpoolTest, WhatIsTooOldBecomesADeadLetter) {
   settings_.age_max = Millis(600'000);
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   for (int i = 0; i < 20 && !sink_.waiting.empty(); ++i) {
     sink_.Fail(StatusCode::kUnavailable);
     time_.Advance(Millis(60'000));
@@ -360,8 +358,8 @@ TEST_F(SpoolTest, OfManyOldCustomersNoneIsLeft) {
   settings_.age_max = Millis(600'000);
   settings_.deliveries_max = 1;
   Start();
-  EXPECT_THAT(Append({Usage("under way", "0")}), IsOk());
-  for (int i = 0; i < 1'000; ++i) EXPECT_THAT(Append({Usage(std::to_string(i), "k")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("under way", "0")}), IsOk());
+  for (int i = 0; i < 1'000; ++i) EXPECT_THAT(Append({SeatReport(std::to_string(i), "k")}), IsOk());
   time_.Advance(Millis(660'000));
   EXPECT_EQ(store_.dead.size(), 1'000U);
   EXPECT_EQ(spool_->progress().waiting, 1U);
@@ -376,7 +374,7 @@ TEST_F(SpoolTest, ALongQueueKeepsItsOrderThroughManyBatches) {
   Keys all;
   for (int i = 0; i < 100; ++i) {
     all.push_back(std::to_string(i));
-    EXPECT_THAT(Append({Usage("a", all.back())}), IsOk());
+    EXPECT_THAT(Append({SeatReport("a", all.back())}), IsOk());
     if (i % 5 == 0) sink_.Acknowledge();
   }
   while (!sink_.waiting.empty()) sink_.Acknowledge();
@@ -386,7 +384,7 @@ TEST_F(SpoolTest, ALongQueueKeepsItsOrderThroughManyBatches) {
 TEST_F(SpoolTest, JumpsOfTheWallClockAgeNothing) {
   settings_.age_max = Millis(600'000);
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   sink_.Fail(StatusCode::kUnavailable);
   time_.JumpWall(Millis(86'400'000));
   time_.Advance(Millis(120'000));
@@ -396,7 +394,7 @@ TEST_F(SpoolTest, JumpsOfTheWallClockAgeNothing) {
 TEST_F(SpoolTest, TheTimeBetweenTwoLivesCounts) {
   settings_.age_max = Millis(600'000);
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   time_.JumpWall(Millis(700'000));
   Crash();
   EXPECT_EQ(store_.dead.size(), 1U);
@@ -404,7 +402,7 @@ TEST_F(SpoolTest, TheTimeBetweenTwoLivesCounts) {
 
 TEST_F(SpoolTest, AnOutcomeThatCannotBeNotedIsNotedLater) {
   Start();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   store_.failure = absl::UnavailableError("disk full");
   sink_.Acknowledge();
   EXPECT_EQ(store_.held.size(), 1U);
@@ -434,7 +432,7 @@ TEST_F(SpoolTest, AnUnreadableRecordIsADeadLetterAndHoldsUpNothing) {
 TEST_F(SpoolTest, StopBeginsNoDeliveriesButStillAccepts) {
   Start();
   spool_->Stop();
-  EXPECT_THAT(Append({Usage("a", "1")}), IsOk());
+  EXPECT_THAT(Append({SeatReport("a", "1")}), IsOk());
   EXPECT_TRUE(sink_.calls.empty());
   EXPECT_EQ(store_.held.size(), 1U);
 }

@@ -13,11 +13,8 @@ namespace {
 
 using absl::StatusCode;
 using testing::FailsWith;
+using testing::SeatReport;
 using Keys = std::vector<std::string>;
-
-UsageReport Usage(const std::string& customer, const std::string& key) {
-  return {.key = {customer, ""}, .feature_id = "seats", .value = 1, .idempotency_key = key};
-}
 
 class ReporterWithSpoolTest : public ::testing::Test {
  protected:
@@ -88,7 +85,7 @@ TEST_F(ReporterWithSpoolTest, AFullSpoolRefusesEvents) {
 }
 
 TEST_F(ReporterWithSpoolTest, UsageGoesUpstreamFirst) {
-  const auto outcome = Accepting({Usage("a", "1")});
+  const auto outcome = Accepting({SeatReport("a", "1")});
   sink_.Acknowledge();
   EXPECT_FALSE((*outcome)->durable);
   EXPECT_EQ((*outcome)->receipts[0].measurement_id, "of 1");
@@ -98,7 +95,7 @@ TEST_F(ReporterWithSpoolTest, UsageGoesUpstreamFirst) {
 TEST_F(ReporterWithSpoolTest, FailedUsageIsSpooledUnderTheKeyOfTheAttempt) {
   for (const StatusCode code : {StatusCode::kUnavailable, StatusCode::kDeadlineExceeded}) {
     const std::string key = absl::StatusCodeToString(code);
-    const auto outcome = Accepting({Usage(key, key)});
+    const auto outcome = Accepting({SeatReport(key, key)});
     sink_.Fail(code);
     ASSERT_TRUE(outcome->has_value());
     EXPECT_TRUE((*outcome)->durable);
@@ -114,7 +111,7 @@ TEST_F(ReporterWithSpoolTest, FailedUsageIsSpooledUnderTheKeyOfTheAttempt) {
 TEST_F(ReporterWithSpoolTest, OtherFailuresAreTheCallers) {
   for (const StatusCode code : {StatusCode::kNotFound, StatusCode::kResourceExhausted, StatusCode::kUnauthenticated,
                                 StatusCode::kUnknown, StatusCode::kFailedPrecondition}) {
-    const auto outcome = Accepting({Usage("a", "1")});
+    const auto outcome = Accepting({SeatReport("a", "1")});
     sink_.Fail(code);
     EXPECT_THAT((*outcome)->failure->status, FailsWith(code, "scripted"));
     EXPECT_TRUE(store_.held.empty());
@@ -122,32 +119,32 @@ TEST_F(ReporterWithSpoolTest, OtherFailuresAreTheCallers) {
 }
 
 TEST_F(ReporterWithSpoolTest, WhatMayHaveBeenCountedWithoutAKeyIsNotSpooled) {
-  const auto outcome = Accepting({Usage("a", "1")});
+  const auto outcome = Accepting({SeatReport("a", "1")});
   sink_.Fail({.status = absl::DeadlineExceededError("no answer"), .safe_to_repeat = false});
   EXPECT_THAT((*outcome)->failure->status, FailsWith(StatusCode::kDeadlineExceeded, "no answer"));
   EXPECT_TRUE(store_.held.empty());
 }
 
 TEST_F(ReporterWithSpoolTest, NothingIsSpooledForACallerThatDidNotAsk) {
-  const auto outcome = Report({Usage("a", "1")}, Durability::kUpstreamOnly);
+  const auto outcome = Report({SeatReport("a", "1")}, Durability::kUpstreamOnly);
   sink_.Fail(StatusCode::kUnavailable);
   EXPECT_THAT((*outcome)->failure->status, FailsWith(StatusCode::kUnavailable, "scripted"));
   EXPECT_TRUE(store_.held.empty());
 }
 
 TEST_F(ReporterWithSpoolTest, AnAttemptLeavesTimeToSpool) {
-  Accepting({Usage("a", "1")});
+  Accepting({SeatReport("a", "1")});
   EXPECT_EQ(sink_.waiting.back().deadline, time_.Now() + Millis(950));
-  Report({Usage("a", "1")}, Durability::kUpstreamOnly);
+  Report({SeatReport("a", "1")}, Durability::kUpstreamOnly);
   EXPECT_EQ(sink_.waiting.back().deadline, time_.Now() + Millis(1'000));
 }
 
 TEST_F(ReporterWithSpoolTest, LaterReportsOfTheCustomerQueueBehind) {
-  Accepting({Usage("a", "1")});
+  Accepting({SeatReport("a", "1")});
   sink_.Fail(StatusCode::kUnavailable);  // spooled, and on its way again
-  const auto second = Accepting({Usage("a", "2")});
+  const auto second = Accepting({SeatReport("a", "2")});
   EXPECT_TRUE((*second)->durable);
-  const auto other = Accepting({Usage("b", "3")});
+  const auto other = Accepting({SeatReport("b", "3")});
   EXPECT_FALSE(other->has_value());  // asks upstream
   sink_.Acknowledge();
   sink_.Acknowledge();
@@ -156,20 +153,20 @@ TEST_F(ReporterWithSpoolTest, LaterReportsOfTheCustomerQueueBehind) {
 }
 
 TEST_F(ReporterWithSpoolTest, AReportThatMayNotQueueDoesNotOvertakeEither) {
-  Accepting({Usage("a", "1")});
+  Accepting({SeatReport("a", "1")});
   sink_.Fail(StatusCode::kUnavailable);
   const size_t calls = sink_.calls.size();
-  const auto outcome = Report({Usage("a", "2")}, Durability::kUpstreamOnly);
+  const auto outcome = Report({SeatReport("a", "2")}, Durability::kUpstreamOnly);
   EXPECT_THAT((*outcome)->failure->status, FailsWith(StatusCode::kUnavailable, "x-accept-durable"));
   EXPECT_EQ(sink_.calls.size(), calls);
   sink_.Acknowledge();  // "1" is delivered
-  Report({Usage("a", "3")}, Durability::kUpstreamOnly);
+  Report({SeatReport("a", "3")}, Durability::kUpstreamOnly);
   EXPECT_EQ(sink_.calls.back(), Keys{"3"});
 }
 
 TEST_F(ReporterWithSpoolTest, OfABulkOnlyTheRestIsSpooled) {
   std::vector<UsageReport> reports;
-  for (int i = 0; i < 101; ++i) reports.push_back(Usage("a", std::to_string(i)));
+  for (int i = 0; i < 101; ++i) reports.push_back(SeatReport("a", std::to_string(i)));
   const auto outcome = Accepting(std::move(reports));
   sink_.Acknowledge();                   // 100
   sink_.Fail(StatusCode::kUnavailable);  // the last
@@ -183,13 +180,13 @@ TEST_F(ReporterWithSpoolTest, OfABulkOnlyTheRestIsSpooled) {
 
 TEST_F(ReporterWithSpoolTest, WithoutADiskUsageAnswersWhatUpstreamSaid) {
   store_.failure = absl::UnavailableError("disk full");
-  const auto outcome = Accepting({Usage("a", "1")});
+  const auto outcome = Accepting({SeatReport("a", "1")});
   sink_.Fail(StatusCode::kDeadlineExceeded);
   EXPECT_THAT((*outcome)->failure->status, FailsWith(StatusCode::kDeadlineExceeded, "scripted"));
 }
 
 TEST_F(ReporterWithSpoolTest, AFullSpoolSaysSo) {
-  UsageReport large = Usage("a", "1");
+  UsageReport large = SeatReport("a", "1");
   large.dimensions["text"] = std::string(3'000, 'x');
   const auto outcome = Accepting({large});
   sink_.Fail(StatusCode::kUnavailable);

@@ -10,7 +10,7 @@ namespace {
 using testing::FailsWith;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 absl::StatusOr<Fault> Parse(std::string_view text) { return Faults::Parse(*ParseJson(text)); }
 

@@ -16,7 +16,7 @@ namespace v1 = stigg::sidecar::v1;
 using testing::FailsWith;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 TEST(CheckIdTest, NamesFieldAndReason) {
   EXPECT_THAT(CheckId("customer_id", "c"), IsOk());

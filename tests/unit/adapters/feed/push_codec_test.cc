@@ -13,7 +13,7 @@ using testing::FailsWith;
 using testing::Fixture;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 constexpr auto kV1 = Generation::kV1;
 constexpr auto kV2 = Generation::kV2;
 

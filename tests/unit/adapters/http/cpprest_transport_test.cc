@@ -13,11 +13,9 @@
 #include "adapters/net/io_thread.h"
 #include "support/raw_server.h"
 
-#ifdef __SANITIZE_ADDRESS__
-/// A test may end the process while the library still holds an exchange that it was told to
+/// Asked by LeakSanitizer. A test may end the process while the library still holds an exchange that it was told to
 /// cancel; the daemon ends so too (docs/adr/0010).
 extern "C" const char* __lsan_default_suppressions() { return "leak:libcpprest\nleak:pplx::\n"; }
-#endif
 
 namespace sidecar {
 namespace {

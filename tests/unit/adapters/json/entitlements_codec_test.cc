@@ -12,7 +12,7 @@ using testing::FailsWith;
 using testing::Fixture;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 Json DataOf(const std::string& text) { return (*ParseJson(text))["data"]; }
 

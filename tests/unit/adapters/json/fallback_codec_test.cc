@@ -14,7 +14,7 @@ using testing::FailsWith;
 using testing::Fixture;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 TEST(ParseFallbacksTest, ReadsTheFixture) {
   const auto table = ParseFallbacks(Fixture("offline-entitlements-fallback.json"));

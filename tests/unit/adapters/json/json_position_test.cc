@@ -9,7 +9,7 @@ namespace {
 
 using testing::FailsWith;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 TEST(DescribeSyntaxErrorTest, NamesThePlaceAndTheMend) {
   EXPECT_TRUE(DescribeSyntaxError("{\"a\": 1}").ok());

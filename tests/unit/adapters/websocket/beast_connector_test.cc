@@ -26,7 +26,7 @@ using testing::FailsWith;
 using testing::RecordingClient;
 using testing::TcpServer;
 
-constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
+using testing::kUnavailable;
 constexpr auto kDeadline = absl::StatusCode::kDeadlineExceeded;
 constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
 

@@ -10,7 +10,7 @@ namespace {
 using testing::FailsWith;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 TEST(WebSocketUrlTest, TakesHostPortAndPath) {
   const auto endpoint = ParseWebSocketUrl("ws://push.example.com:3060/graphql");

@@ -29,7 +29,7 @@ using testing::FailsWith;
 using testing::RecordingClient;
 using testing::TcpServer;
 
-constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
+using testing::kUnavailable;
 
 /// Agrees to the subprotocol, and then sends every message back.
 template <typename Stream>

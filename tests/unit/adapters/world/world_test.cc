@@ -12,7 +12,7 @@ namespace {
 using testing::FailsWith;
 using testing::IsOk;
 
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+using testing::kInvalid;
 
 class WorldTest : public ::testing::Test {
  protected:

@@ -60,6 +60,47 @@ ensure_reference_ws() {
   cp "$manifest/package-lock.json" "$modules/installed.json"
 }
 
+# debian_source PACKAGE VERSION SUITE FOLDER: the source of a Debian package, patched as Debian
+# builds it, in FOLDER/src. From the mirror that this machine's own packages come from.
+debian_source() {
+  local package=$1 version=$2 suite=$3 folder=$4 mirror
+  ensure_packages dpkg-dev debian-archive-keyring || return
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1)
+  rm -rf "$folder"
+  mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
+  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$folder/apt/sources.list"
+  local options=(-q -o "Dir::Etc::SourceList=$folder/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::State::Lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt/cache" -o APT::Sandbox::User=root)
+  (
+    cd "$folder" &&
+      apt-get "${options[@]}" update &&
+      apt-get "${options[@]}" source --only-source "$package=$version" &&
+      mv -- "$package"-*/ src && rm -rf apt
+  ) >"$folder/log" 2>&1 || { cat "$folder/log"; return 1; }
+}
+
+# ensure_tsan_abseil: the installed abseil, built for ThreadSanitizer, at build/tsan-abseil:
+# the sanitizer cannot see into the locks of one that is not.
+ensure_tsan_abseil() {
+  local prefix=$root/build/tsan-abseil version
+  version=$(dpkg-query -W -f='${source:Version}' libabsl-dev)
+  [ "$(cat "$prefix/version" 2>/dev/null)" = "$version" ] && return
+  say "abseil for ThreadSanitizer"
+  rm -rf "$prefix"
+  debian_source abseil "$version" "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root/build/abseil" || return
+  # Its waiters post over memory that a new thread may have just been given: what that
+  # memory was before the sanitizer does not forget.
+  echo 'src:*/synchronization/internal/waiter.cc' >"$root/build/abseil/ignored"
+  {
+    cmake -G Ninja -S "$root/build/abseil/src" -B "$root/build/abseil/build" -DCMAKE_BUILD_TYPE=Debug \
+      -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_CXX_STANDARD=17 -DBUILD_TESTING=OFF -DCMAKE_INSTALL_LIBDIR=lib \
+      -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1 -fsanitize=thread -fsanitize-ignorelist=$root/build/abseil/ignored" \
+      -DCMAKE_INSTALL_PREFIX="$prefix" &&
+      cmake --build "$root/build/abseil/build" --target install
+  } >"$root/build/abseil/log" 2>&1 || { tail -50 "$root/build/abseil/log"; return 1; }
+  echo "$version" >"$prefix/version" # last: a half-made one is made anew
+}
+
 # build_preset NAME [cmake option…]: configures and builds one CMake preset, or of it only
 # $build_target where that is set.
 build_preset() {

@@ -183,6 +183,8 @@ void Daemon::Drain(Millis settle) {
   WaitForIdle(std::min(start + std::max(settle, config_.drain_timeout / 2), deadline));
   health_.Enter(HealthState::Phase::kEnded);
   if (!front_->Shutdown(deadline)) spdlog::warn("calls were cut off by DRAIN_TIMEOUT_MS");
+  spdlog::info("drained: {} calls reached a handler, {} of them are not answered", front_->handled(),
+               front_->running());
   if (spool_) spool_->Drain(deadline);
   StopFeed();
   if (snapshot_) snapshot_->keeper().Stop(deadline);

@@ -117,8 +117,9 @@ struct Drainer {
 void ShowProgress(const Drainer& drainer, size_t waiting) {
   const uint64_t delivered = drainer.metrics.spool_delivered.value();
   const uint64_t dead = drainer.metrics.spool_dead.value();
-  std::fprintf(stderr, "spool drain: %llu of %llu delivered, %llu dead\n", static_cast<unsigned long long>(delivered),
-               static_cast<unsigned long long>(delivered + dead + waiting), static_cast<unsigned long long>(dead));
+  std::fputs(
+      StrCat("spool drain: ", delivered, " of ", delivered + dead + waiting, " delivered, ", dead, " dead\n").c_str(),
+      stderr);
 }
 
 int WaitUntilEmpty(const Drainer& drainer) {

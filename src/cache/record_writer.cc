@@ -140,6 +140,7 @@ class RecordWriter {
     char* const block = static_cast<char*>(std::malloc(row_bytes + sizeof(Record) + behind));
     if (block == nullptr) throw std::bad_alloc();
 
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): RecordDeleter frees the block
     auto* const record = new (block + row_bytes) Record;
     record->fetched_at_ = stamp.fetched_at;
     record->fetched_at_wall_ = stamp.fetched_at_wall;

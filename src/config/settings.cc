@@ -72,8 +72,9 @@ ValueCodec Fallbacks() {
   return {.parse =
               [](std::string_view value, Config& config) {
                 absl::StatusOr<FallbackTable> table = ParseFallbacks(value);
-                if (table.ok()) config.entitlements_fallback = *std::move(table);
-                return table.ok();
+                if (!table.ok()) return false;
+                config.entitlements_fallback = *std::move(table);
+                return true;
               },
           .show = [](const Config& config) { return FormatFallbacks(config.entitlements_fallback); },
           .explain =

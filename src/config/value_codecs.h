@@ -14,7 +14,7 @@ namespace sidecar {
 
 /// The member of a Config as a Ref.
 #define MEMBER(path) \
-  [](auto& config) -> auto& { return config.path; }
+  [](auto& config) -> auto& { return config.path; }  // NOLINT(bugprone-macro-parentheses): no expression
 
 template <typename Ref>
 ValueCodec TextIf(Ref ref, bool (*accepts)(std::string_view)) {
@@ -88,8 +88,9 @@ ValueCodec Url(Ref ref, std::string_view plain_scheme, std::string_view tls_sche
   return {.parse =
               [ref, plain_scheme, tls_scheme](std::string_view value, Config& config) {
                 std::optional<std::string> base = ParseBaseUrl(value, plain_scheme, tls_scheme);
-                if (base.has_value()) ref(config) = *std::move(base);
-                return base.has_value();
+                if (!base.has_value()) return false;
+                ref(config) = *std::move(base);
+                return true;
               },
           .show = [ref](const Config& config) { return ref(config); },
           .explain = ExplainUrl};
@@ -101,8 +102,9 @@ ValueCodec Proxy(Ref ref) {
   return {.parse =
               [ref](std::string_view value, Config& config) {
                 absl::StatusOr<std::string> proxy = ParseProxyUrl(value);
-                if (proxy.ok()) ref(config) = *std::move(proxy);
-                return proxy.ok();
+                if (!proxy.ok()) return false;
+                ref(config) = *std::move(proxy);
+                return true;
               },
           .show = [ref](const Config& config) { return WithoutUserInfo(ref(config)); },
           .explain = [](std::string_view value) -> std::vector<std::string> {

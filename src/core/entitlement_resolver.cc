@@ -50,7 +50,7 @@ void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime
     }
   }
   LaunchAll(std::move(to_launch));
-  if (!done) return;
+  if (!done) return;  // NOLINT(bugprone-use-after-move): what a waiter took is null
   // Nobody took it: no waiting.
   if (overran) NoteOverrun(key, now);
   AnswerFromMemory(key, std::move(done));

@@ -85,7 +85,7 @@ void Spool::Append(std::vector<SpoolItem> items, MonoTime deadline, Done done) {
   bool full = false;
   {
     absl::MutexLock lock(&mu_);
-    full = lanes_.bytes() + appending_bytes_ + bytes > settings_.bytes_max;
+    full = lanes_.bytes() + appending_bytes_ + unsettled_bytes_ + bytes > settings_.bytes_max;
     if (!full) {
       appending_bytes_ += bytes;
       for (SpoolRecord& record : *records) record.sequence = next_sequence_++;
@@ -97,7 +97,7 @@ void Spool::Append(std::vector<SpoolItem> items, MonoTime deadline, Done done) {
         Error(absl::StatusCode::kResourceExhausted, "the spool is full (SPOOL_MAX_BYTES=", settings_.bytes_max, ")"));
   }
   const auto answer = OnceDone::Make(parts_.timers, deadline, std::move(done));
-  parts_.store.Append(records, [this, records, bytes, now, answer](absl::Status status) {
+  parts_.store.Append(records, [this, records, bytes, now, answer](const absl::Status& status) {
     {
       absl::MutexLock lock(&mu_);
       appending_bytes_ -= bytes;
@@ -165,11 +165,11 @@ void Spool::Pump() {
       ++under_way_;
       delivery = std::make_shared<Delivery>(*std::move(batch));
     }
-    Deliver(std::move(delivery));
+    Deliver(delivery);
   }
 }
 
-void Spool::Deliver(DeliveryPtr delivery) {
+void Spool::Deliver(const DeliveryPtr& delivery) {
   std::vector<uint64_t> sequences = delivery->batch.sequences;
   parts_.store.Read(std::move(sequences), [this, delivery](absl::StatusOr<SpoolStore::Items> items) {
     if (!items.ok()) {
@@ -238,7 +238,10 @@ void Spool::End(const DeliveryPtr& delivery, const UpstreamFailure* failure) {
   auto settlement = std::make_shared<Settlement>(delivery->TakeSettlement());
   {
     absl::MutexLock lock(&mu_);
+    const uint64_t before = lanes_.bytes();
     lanes_.Settle(delivery->batch, delivery->handled(), failure != nullptr && failure->http_status == 500);
+    settlement->bytes = before - lanes_.bytes();
+    unsettled_bytes_ += settlement->bytes;
     --under_way_;
     if (failure == nullptr) {
       failures_ = 0;
@@ -249,7 +252,7 @@ void Spool::End(const DeliveryPtr& delivery, const UpstreamFailure* failure) {
     }
     ShowSize();
   }
-  Settle(std::move(settlement));
+  Settle(settlement);
   Pump();
 }
 
@@ -267,17 +270,17 @@ void Spool::Pause(std::optional<Millis> retry_after) {
   paused_until_ = now + std::max(jittered, retry_after.value_or(Millis(0)));
 }
 
-void Spool::Settle(std::shared_ptr<const Settlement> settlement) {
+void Spool::Settle(const std::shared_ptr<const Settlement>& settlement) {
   if (settlement->empty()) return;
   {
     absl::MutexLock lock(&mu_);
     ++unsettled_;
   }
   parts_.metrics.spool_dead.Add(settlement->dead.size());
-  TrySettle(std::move(settlement));
+  TrySettle(settlement);
 }
 
-void Spool::TrySettle(std::shared_ptr<const Settlement> settlement) {
+void Spool::TrySettle(const std::shared_ptr<const Settlement>& settlement) {
   parts_.store.Settle(
       settlement->delivered, settlement->dead, [this, settlement](const absl::StatusOr<uint64_t>& forgotten) {
         if (!forgotten.ok()) {
@@ -288,6 +291,7 @@ void Spool::TrySettle(std::shared_ptr<const Settlement> settlement) {
         parts_.metrics.spool_dropped.Add(*forgotten);
         absl::MutexLock lock(&mu_);
         --unsettled_;
+        unsettled_bytes_ -= settlement->bytes;
       });
 }
 
@@ -296,13 +300,16 @@ void Spool::Sweep() {
   {
     absl::MutexLock lock(&mu_);
     const std::string reason = StrCat("older than SPOOL_MAX_AGE_SECS=", settings_.age_max.count() / 1000);
+    const uint64_t before = lanes_.bytes();
     for (const uint64_t sequence : lanes_.TakeExpired(parts_.clock.Now())) {
       settlement->dead.push_back({.sequence = sequence, .reason = reason});
     }
+    settlement->bytes = before - lanes_.bytes();
+    unsettled_bytes_ += settlement->bytes;
     ShowSize();
   }
   parts_.metrics.spool_dropped.Add(settlement->dead.size());
-  Settle(std::move(settlement));
+  Settle(settlement);
   parts_.timers.At(parts_.clock.Now() + kSweepEvery, [this] { Sweep(); });
   Pump();
 }

@@ -24,7 +24,7 @@
 namespace sidecar {
 
 struct SpoolSettings {
-  uint64_t bytes_max = 64 << 20;   ///< of records that are not delivered yet
+  uint64_t bytes_max = 64 << 20;   ///< of records that the store holds for delivery
   Millis age_max{7 * 86'400'000};  ///< older ones become dead letters
   size_t deliveries_max = 8;       ///< under way at once; one while upstream is failing
   Millis delivery_timeout{60'000};
@@ -90,7 +90,7 @@ class Spool {
 
   /// Starts deliveries while there may be more.
   void Pump();
-  void Deliver(DeliveryPtr delivery);
+  void Deliver(const DeliveryPtr& delivery);
   /// Sends the next part of a delivery, or ends it.
   void SendNext(const DeliveryPtr& delivery);
   void Send(const DeliveryPtr& delivery, size_t begin, size_t end);
@@ -100,8 +100,8 @@ class Spool {
   void Pause(std::optional<Millis> retry_after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   /// Tells the store; again until it succeeds.
-  void Settle(std::shared_ptr<const Settlement> settlement);
-  void TrySettle(std::shared_ptr<const Settlement> settlement);
+  void Settle(const std::shared_ptr<const Settlement>& settlement);
+  void TrySettle(const std::shared_ptr<const Settlement>& settlement);
   /// Buries what is too old; again every minute.
   void Sweep();
   void ShowSize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -114,6 +114,7 @@ class Spool {
   SpoolLanes lanes_ ABSL_GUARDED_BY(mu_);
   uint64_t next_sequence_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t appending_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // not yet in a lane
+  uint64_t unsettled_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // not in a lane any more, still on the disk
   size_t under_way_ ABSL_GUARDED_BY(mu_) = 0;
   size_t unsettled_ ABSL_GUARDED_BY(mu_) = 0;
   int failures_ ABSL_GUARDED_BY(mu_) = 0;

@@ -29,6 +29,7 @@ std::string DescribeFailure(const UpstreamFailure& failure);
 struct Spool::Settlement {
   std::vector<uint64_t> delivered;
   std::vector<DeadLetter> dead;
+  uint64_t bytes = 0;  ///< of all of them: the disk holds them until it is told
 
   bool empty() const { return delivered.empty() && dead.empty(); }
 };

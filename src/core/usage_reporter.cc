@@ -119,7 +119,7 @@ void UsageReporter::SpoolRest(std::unique_ptr<Batch<UsageReport>> batch, std::op
   std::vector<SpoolItem> rest = batch->Rest();
   const MonoTime deadline = batch->deadline;
   spool_->Append(
-      std::move(rest), deadline, [batch = std::move(batch), failure = std::move(failure)](absl::Status status) {
+      std::move(rest), deadline, [batch = std::move(batch), failure = std::move(failure)](const absl::Status& status) {
         // A full spool says so; one that fails leaves the answer that upstream gave.
         if (!status.ok()) {
           const bool ours = !failure.has_value() || !absl::IsUnavailable(status);
@@ -140,7 +140,7 @@ void UsageReporter::SpoolRest(std::unique_ptr<Batch<UsageReport>> batch, std::op
 void UsageReporter::SpoolAll(std::unique_ptr<Batch<UsageEvent>> batch) {
   std::vector<SpoolItem> all = batch->Rest();
   const MonoTime deadline = spool_->AttemptBy(batch->deadline);
-  spool_->Append(std::move(all), deadline, [this, batch = std::move(batch)](absl::Status status) mutable {
+  spool_->Append(std::move(all), deadline, [this, batch = std::move(batch)](const absl::Status& status) mutable {
     // Without a disk they go the ordinary way.
     if (absl::IsUnavailable(status)) return SendNext(std::move(batch));
     if (!status.ok()) return batch->Fail(NotSpooled(status));

@@ -11,7 +11,7 @@ using std::chrono::sys_days;
 using std::chrono::year_month;
 using std::chrono::year_month_day;
 
-constexpr int64_t kHourMs = 3600 * 1000;
+constexpr int64_t kHourMs = 3'600'000;
 
 /// Length of a period of fixed length, 0 for calendar periods.
 int64_t FixedLengthMs(ResetPeriod reset) {
@@ -21,7 +21,7 @@ int64_t FixedLengthMs(ResetPeriod reset) {
     case ResetPeriod::kDay:
       return 24 * kHourMs;
     case ResetPeriod::kWeek:
-      return 7 * 24 * kHourMs;
+      return int64_t{7} * 24 * kHourMs;
     default:
       return 0;
   }

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -32,8 +33,13 @@ class CallQueue {
   void ShutDown();
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+  /// Calls that reached their handlers. Any thread.
+  uint64_t handled() const { return arrived_.load(std::memory_order_relaxed); }
   /// Calls between their arrival and their end. Any thread.
-  size_t running() const { return running_.load(std::memory_order_relaxed); }
+  uint64_t running() const {
+    const uint64_t ended = ended_.load(std::memory_order_acquire);
+    return arrived_.load(std::memory_order_relaxed) - ended;
+  }
 
  private:
   friend class UnaryCall;
@@ -47,7 +53,8 @@ class CallQueue {
   RawSidecarService& service_;
   const Handlers& handlers_;
   std::vector<std::unique_ptr<UnaryCall>> idle_;  // to be used again; queue thread only
-  std::atomic<size_t> running_{0};                // written by the queue thread only
+  std::atomic<uint64_t> arrived_{0};              // written by the queue thread only
+  std::atomic<uint64_t> ended_{0};                // so is this; never more than arrived_
   std::thread thread_;
 };
 

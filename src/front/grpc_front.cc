@@ -46,9 +46,15 @@ void GrpcFront::Serve(int fd, std::string_view already_read) {
   plaintext_->HandleNewConnection(&connection);
 }
 
-size_t GrpcFront::running() const {
-  size_t sum = 0;
+uint64_t GrpcFront::running() const {
+  uint64_t sum = 0;
   for (const auto& queue : queues_) sum += queue->running();
+  return sum;
+}
+
+uint64_t GrpcFront::handled() const {
+  uint64_t sum = 0;
+  for (const auto& queue : queues_) sum += queue->handled();
   return sum;
 }
 

@@ -42,7 +42,9 @@ class GrpcFront {
   void Serve(int fd, std::string_view already_read);
 
   /// Calls being answered now.
-  size_t running() const;
+  uint64_t running() const;
+  /// Calls that reached a handler, from the start.
+  uint64_t handled() const;
 
   /// Refuses new calls, lets running ones finish until `deadline`, then cancels them. True
   /// when none had to be cancelled.

@@ -1,8 +1,7 @@
 #include "front/health_service.h"
 
-#include <grpcpp/alarm.h>
-
 #include "front/function_tag.h"
+#include "front/owned_stream.h"
 
 namespace sidecar {
 
@@ -36,41 +35,21 @@ class HealthService::CheckCall {
   FunctionTag ended_{[this](bool) { delete this; }};
 };
 
-/// One Watch stream: writes the status, then again whenever it changes, until the client
-/// leaves. Deleted when every operation it started has come back.
-class HealthService::WatchCall {
+/// One Watch stream: writes the status, then again whenever it changes, until the client leaves.
+class HealthService::WatchCall final : public OwnedStream {
  public:
-  WatchCall(HealthService& owner, grpc::ServerCompletionQueue* queue) : owner_(owner), queue_(queue) {
+  WatchCall(HealthService& owner, grpc::ServerCompletionQueue* queue)
+      : OwnedStream(owner.state_, queue, owner.watchers_), owner_(owner) {
     context_.AsyncNotifyWhenDone(left_.tag());
-    owner_.service_.RequestWatch(&context_, &request_, &writer_, queue_, queue_, arrived_.tag());
+    owner_.service_.RequestWatch(&context_, &request_, &writer_, queue, queue, arrived_.Start());
   }
 
  private:
   void OnArrived(bool ok) {
-    if (!ok) return delete this;  // without a call, there is no notice of its end either
-    new WatchCall(owner_, queue_);
-    pending_ = 1;  // left_
-    counted_ = true;
-    if (++owner_.watchers_ > kWatchersMax) {
-      return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many health watchers"});
-    }
-    Listen();
-    Say();
-  }
-
-  /// Waits for a change: HealthState rings the alarm, from any thread.
-  void Listen() {
-    ++pending_;
-    const auto never = std::chrono::system_clock::time_point::max();
-    alarm_.Set(queue_, never, changed_.tag());
-    token_ = owner_.state_.Subscribe([this] { alarm_.Cancel(); });
-  }
-
-  void StopListening() {
-    if (token_ == 0) return;
-    owner_.state_.Forget(token_);
-    token_ = 0;
-    alarm_.Cancel();
+    if (!ok) return;  // without a call, there is no notice of its end either
+    new WatchCall(owner_, queue());
+    left_.Expect();
+    if (Admit(kWatchersMax, "too many health watchers")) OnPhase();
   }
 
   HealthCheckResponse::ServingStatus Current() const {
@@ -78,90 +57,27 @@ class HealthService::WatchCall {
     return owner_.Status();
   }
 
-  /// Says what changed, or that this was all.
-  void Say() {
-    if (owner_.state_.phase() == HealthState::Phase::kEnded) {
-      return End({grpc::StatusCode::UNAVAILABLE, "shutting down"});
-    }
-    if (writing_ || ending_ || Current() == written_) return;
-    writing_ = true;
+  void OnPhase() override {
+    if (EndWithDaemon() || writing() || ending() || Current() == written_) return;
     written_ = Current();
     HealthCheckResponse response;
     response.set_status(written_);
-    ++pending_;
-    writer_.Write(response, wrote_.tag());
+    writer_.Write(response, StartWrite());
   }
 
-  void OnChanged() {
-    --pending_;
-    if (token_ != 0) {  // rung, not silenced: listen again before looking
-      owner_.state_.Forget(token_);
-      token_ = 0;
-      if (!ending_) Listen();
-    }
-    Say();
-    DeleteIfDone();
+  void OnWrote(bool ok) override {
+    if (ok) OnPhase();
   }
 
-  void OnWrote(bool ok) {
-    --pending_;
-    writing_ = false;
-    if (ending_) {
-      Finish();
-    } else if (ok) {
-      Say();
-    }
-    DeleteIfDone();
-  }
-
-  void OnLeft() {
-    --pending_;
-    End(grpc::Status::CANCELLED);
-    DeleteIfDone();
-  }
-
-  void End(const grpc::Status& status) {
-    if (ending_) return;
-    ending_ = true;
-    end_status_ = status;
-    StopListening();
-    if (!writing_) Finish();  // else when the write has come back
-  }
-
-  void Finish() {
-    ++pending_;
-    writer_.Finish(end_status_, finished_.tag());
-  }
-
-  void OnFinished() {
-    --pending_;
-    DeleteIfDone();
-  }
-
-  void DeleteIfDone() {
-    if (pending_ > 0) return;
-    if (counted_) --owner_.watchers_;
-    delete this;
-  }
+  void SendEnd(const grpc::Status& status, void* tag) override { writer_.Finish(status, tag); }
 
   HealthService& owner_;
-  grpc::ServerCompletionQueue* const queue_;
   grpc::ServerContext context_;
   HealthCheckRequest request_;
   grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context_};
-  grpc::Alarm alarm_;
-  uint64_t token_ = 0;
-  int pending_ = 0;  // operations that will still come back
-  bool counted_ = false;
-  bool writing_ = false;
-  bool ending_ = false;
-  grpc::Status end_status_;
   HealthCheckResponse::ServingStatus written_ = HealthCheckResponse::UNKNOWN;
-  FunctionTag arrived_{[this](bool ok) { OnArrived(ok); }};
-  FunctionTag changed_{[this](bool) { OnChanged(); }};
-  FunctionTag wrote_{[this](bool ok) { OnWrote(ok); }};
-  FunctionTag left_{[this](bool) { OnLeft(); }};
-  FunctionTag finished_{[this](bool) { OnFinished(); }};
+  Operation arrived_{*this, [this](bool ok) { OnArrived(ok); }};
+  Operation left_{*this, [this](bool) { End(grpc::Status::CANCELLED); }};
 };
 
 HealthCheckResponse::ServingStatus HealthService::Status() const {

@@ -1,13 +1,12 @@
 #include "front/reflection_service.h"
 
 #include <google/protobuf/descriptor.h>
-#include <grpcpp/alarm.h>
 
 #include <set>
 #include <string>
 #include <vector>
 
-#include "front/function_tag.h"
+#include "front/owned_stream.h"
 #include "service/methods.h"
 
 namespace sidecar {
@@ -110,132 +109,46 @@ typename Version::Response Answer(const typename Version::Request& request) {
 }  // namespace
 
 /// One stream: reads a question, writes its answer, until the client has no more or the server
-/// ends. Deleted when every operation it started has come back.
+/// ends.
 template <typename Version>
-class ReflectionService::Stream {
+class ReflectionService::Stream final : public OwnedStream {
  public:
   Stream(ReflectionService& owner, typename Version::Service& service, grpc::ServerCompletionQueue* queue)
-      : owner_(owner), service_(service), queue_(queue) {
-    service_.RequestServerReflectionInfo(&context_, &stream_, queue_, queue_, arrived_.tag());
-  }
-  ~Stream() {
-    if (counted_) --owner_.streams_;
+      : OwnedStream(owner.health_, queue, owner.streams_), owner_(owner), service_(service) {
+    service_.RequestServerReflectionInfo(&context_, &stream_, queue, queue, arrived_.Start());
   }
 
  private:
   void OnArrived(bool ok) {
-    if (!ok) return delete this;
-    new Stream(owner_, service_, queue_);
-    counted_ = true;
-    if (++owner_.streams_ > kStreamsMax) {
-      return End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many reflection streams"});
-    }
-    Listen();
+    if (!ok) return;
+    new Stream(owner_, service_, queue());
+    if (!Admit(kStreamsMax, "too many reflection streams") || EndWithDaemon()) return;
     Read();
-    EndIfEnded();
   }
 
-  /// Waits for a change of phase: HealthState rings the alarm, from any thread.
-  void Listen() {
-    ++pending_;
-    alarm_.Set(queue_, std::chrono::system_clock::time_point::max(), changed_.tag());
-    token_ = owner_.health_.Subscribe([this] { alarm_.Cancel(); });
-  }
-
-  void StopListening() {
-    if (token_ == 0) return;
-    owner_.health_.Forget(token_);
-    token_ = 0;
-    alarm_.Cancel();
-  }
-
-  void EndIfEnded() {
-    if (owner_.health_.phase() == HealthState::Phase::kEnded) {
-      End({grpc::StatusCode::UNAVAILABLE, "shutting down"});
-    }
-  }
-
-  void OnChanged() {
-    --pending_;
-    if (token_ != 0) {  // rung, not silenced: listen again before looking
-      owner_.health_.Forget(token_);
-      token_ = 0;
-      if (!ending_) Listen();
-    }
-    EndIfEnded();
-    DeleteIfDone();
-  }
-
-  void Read() {
-    ++pending_;
-    stream_.Read(&request_, read_.tag());
-  }
+  void Read() { stream_.Read(&request_, read_.Start()); }
 
   void OnRead(bool ok) {
-    --pending_;
-    if (!ok) {
-      End(grpc::Status::OK);
-    } else if (!ending_) {
-      ++pending_;
-      writing_ = true;
-      stream_.Write(Answer<Version>(request_), wrote_.tag());
-    }
-    DeleteIfDone();
+    if (!ok) return End(grpc::Status::OK);
+    if (!ending()) stream_.Write(Answer<Version>(request_), StartWrite());
   }
 
-  void OnWrote(bool ok) {
-    --pending_;
-    writing_ = false;
-    if (ending_) {
-      Finish();
-    } else if (!ok) {
-      End(grpc::Status::CANCELLED);
-    } else {
-      Read();
-    }
-    DeleteIfDone();
+  void OnWrote(bool ok) override {
+    if (!ok) return End(grpc::Status::CANCELLED);
+    Read();
   }
 
-  void End(const grpc::Status& status) {
-    if (ending_) return;
-    ending_ = true;
-    end_status_ = status;
-    StopListening();
-    if (!writing_) Finish();  // else when the write has come back
-  }
+  void OnPhase() override { EndWithDaemon(); }
 
-  void Finish() {
-    ++pending_;
-    stream_.Finish(end_status_, finished_.tag());
-  }
-
-  void OnFinished() {
-    --pending_;
-    DeleteIfDone();
-  }
-
-  void DeleteIfDone() {
-    if (pending_ == 0) delete this;
-  }
+  void SendEnd(const grpc::Status& status, void* tag) override { stream_.Finish(status, tag); }
 
   ReflectionService& owner_;
   typename Version::Service& service_;
-  grpc::ServerCompletionQueue* const queue_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<typename Version::Response, typename Version::Request> stream_{&context_};
   typename Version::Request request_;
-  grpc::Alarm alarm_;
-  uint64_t token_ = 0;
-  int pending_ = 0;  // operations that will still come back
-  bool counted_ = false;
-  bool writing_ = false;
-  bool ending_ = false;
-  grpc::Status end_status_;
-  FunctionTag arrived_{[this](bool ok) { OnArrived(ok); }};
-  FunctionTag changed_{[this](bool) { OnChanged(); }};
-  FunctionTag read_{[this](bool ok) { OnRead(ok); }};
-  FunctionTag wrote_{[this](bool ok) { OnWrote(ok); }};
-  FunctionTag finished_{[this](bool) { OnFinished(); }};
+  Operation arrived_{*this, [this](bool ok) { OnArrived(ok); }};
+  Operation read_{*this, [this](bool ok) { OnRead(ok); }};
 };
 
 void ReflectionService::Register(grpc::ServerBuilder& builder) {

@@ -23,10 +23,10 @@ void UnaryCall::Await(Method method) {
 
 void UnaryCall::OnEvent(bool ok) {
   if (finishing_) {
-    owner_.running_.store(owner_.running_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    owner_.ended_.store(owner_.ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   } else if (ok) {
     owner_.Await(method_);
-    owner_.running_.store(owner_.running_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    owner_.arrived_.store(owner_.arrived_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     owner_.handlers_[static_cast<size_t>(method_)](*this);
     return;
   }

@@ -24,6 +24,7 @@ inline MonoTime AnswerBy(Call& call, MonoTime now, Millis longest) {
 /// What memory can say at once.
 struct MemoryLook {
   const Record* record = nullptr;
+  bool suspect = false;  ///< what the record says is answered all the same, and said so
   enum class Next : uint8_t {
     kAnswer,   ///< answer now, from `record`
     kRefresh,  ///< usable, but ask for a refresh and wait a little
@@ -63,36 +64,46 @@ MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::s
   }
   context.metrics.cache_hits.Add();
   if (terms.TooOld(*record, now, context.cover)) {
-    if (MayFetch(*record, now)) return {record, MemoryLook::Next::kFetch};
-    return {nullptr, MemoryLook::Next::kAnswer};
+    if (MayFetch(*record, now)) return {.record = record, .next = MemoryLook::Next::kFetch};
+    return {.next = MemoryLook::Next::kAnswer};
   }
   const bool over = expired(*record);
-  if (!over && !IsSuspect(*record, now, context.cover)) return {record, MemoryLook::Next::kAnswer};
+  MemoryLook look{.record = record, .suspect = IsSuspect(*record, now, context.cover)};
+  look.next = MemoryLook::Next::kAnswer;
   // A record that keeps failing to refresh is not waited for again; what the data says is
   // over is then answered as unknown.
-  if (over && MayFetch(*record, now)) return {record, MemoryLook::Next::kFetch};
-  if (over || !MayRefresh(*record, now)) return {record, MemoryLook::Next::kAnswer};
-  return {record, MemoryLook::Next::kRefresh};
+  if (over) {
+    if (MayFetch(*record, now)) look.next = MemoryLook::Next::kFetch;
+  } else if (look.suspect && MayRefresh(*record, now) && context.resolver.upstream_available()) {
+    look.next = MemoryLook::Next::kRefresh;
+  }
+  return look;
 }
 
-/// Source and age of an answer from `record`, and counts it.
-inline AnswerOrigin OriginOf(const ServiceContext& context, const Record* record, bool fetched, MonoTime now) {
-  if (record == nullptr) {
+/// What an answer is made of.
+struct Basis {
+  const Record* record = nullptr;  ///< nullptr: nothing is known
+  bool fetched = false;            ///< for this call
+  bool suspect = false;
+};
+
+/// Source and age of an answer, and counts it.
+inline AnswerOrigin OriginOf(const ServiceContext& context, const Basis& basis, MonoTime now) {
+  if (basis.record == nullptr) {
     context.metrics.fallback_answers.Add();
     return {.source = AnswerOrigin::Source::kFallback};
   }
-  if (fetched) {
+  if (basis.fetched) {
     context.metrics.decision_age.Observe(Millis(0));
     return {.source = AnswerOrigin::Source::kUpstream};
   }
-  const bool stale = IsSuspect(*record, now, context.cover);
-  if (stale) context.metrics.stale_answers.Add();
-  const Millis age = context.cover.AgeOf(*record, now);
+  if (basis.suspect) context.metrics.stale_answers.Add();
+  const Millis age = context.cover.AgeOf(*basis.record, now);
   context.metrics.decision_age.Observe(age);
-  const bool restored = record->origin() == RecordOrigin::kSnapshot;
+  const bool restored = basis.record->origin() == RecordOrigin::kSnapshot;
   return {.source = restored ? AnswerOrigin::Source::kSnapshot : AnswerOrigin::Source::kMemory,
           .age = age,
-          .routine = !stale};
+          .routine = !basis.suspect};
 }
 
 /// Runs a read. `Reader` is a class of static functions:
@@ -128,7 +139,7 @@ class ReadHandler {
       const WallTime wall_now = context_.clock.WallNow();
       look = LookInMemory(context_, key, Reader::FeatureId(state), now, *terms,
                           [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
-      if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, look.record, /*fetched=*/false, now);
+      if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, {.record = look.record, .suspect = look.suspect}, now);
     }
     const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
                                                                   : EntitlementResolver::Patience::kDeadline;
@@ -145,14 +156,16 @@ class ReadHandler {
     if (record != nullptr && !resolution.fetched && ReadTerms::Of(call)->TooOld(*record, now, context_.cover)) {
       record = nullptr;
     }
-    Answer(call, state, record, resolution.fetched, now);
+    const bool suspect = record != nullptr && !resolution.fetched && IsSuspect(*record, now, context_.cover);
+    Answer(call, state, {.record = record, .fetched = resolution.fetched, .suspect = suspect}, now);
   }
 
-  void Answer(Call& call, const typename Reader::State& state, const Record* record, bool fetched, MonoTime now) const {
+  void Answer(Call& call, const typename Reader::State& state, Basis basis, MonoTime now) const {
     thread_local ReverseWriter out;
     out.Clear();
-    const bool known = Reader::Write(context_, encoder_, state, record, context_.clock.WallNow(), out);
-    call.Finish(out.view(), OriginOf(context_, known ? record : nullptr, fetched, now));
+    const bool known = Reader::Write(context_, encoder_, state, basis.record, context_.clock.WallNow(), out);
+    if (!known) basis.record = nullptr;
+    call.Finish(out.view(), OriginOf(context_, basis, now));
   }
 
   const ServiceContext context_;

@@ -115,7 +115,7 @@ class ReportHandlers {
     absl::Status status = ParseRequest(call.request(), request);
     if (status.ok()) status = ReadUsage("", request, reports[0]);
     if (!status.ok()) return Reject(call, status);
-    const auto answer = [&call](ReportOutcome outcome) {
+    const auto answer = [&call](const ReportOutcome& outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kUsagePrefix, outcome);
       v1::ReportUsageResponse response;
       WriteReceipt(outcome.receipts.front(), response);
@@ -134,7 +134,7 @@ class ReportHandlers {
       status = ReadUsage(StrCat("usages[", i, "]."), request.usages(i), reports[static_cast<size_t>(i)]);
     }
     if (!status.ok()) return Reject(call, status);
-    const auto answer = [&call](ReportOutcome outcome) {
+    const auto answer = [&call](const ReportOutcome& outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kUsagePrefix, outcome);
       v1::ReportUsageBulkResponse response;
       for (const UsageReceipt& receipt : outcome.receipts) WriteReceipt(receipt, *response.add_usages());
@@ -153,7 +153,7 @@ class ReportHandlers {
       status = ReadEvent(StrCat("events[", i, "]."), request.events(i), events[static_cast<size_t>(i)]);
     }
     if (!status.ok()) return Reject(call, status);
-    context_.reporter.ReportEvents(std::move(events), Deadline(call), [&call](ReportOutcome outcome) {
+    context_.reporter.ReportEvents(std::move(events), Deadline(call), [&call](const ReportOutcome& outcome) {
       if (outcome.failure.has_value()) return FailReport(call, kEventsPrefix, outcome);
       call.Finish("", {.durable = outcome.durable});
     });

@@ -14,14 +14,14 @@ using testing::FakeCall;
 
 namespace {
 
-constexpr Millis kFaultyLife{20 * 60'000};
+constexpr Millis kFaultyLife{15 * 60'000};
 constexpr Millis kCalm{5 * 60'000};
 constexpr Millis kReadTimeout{2'000};
 
 }  // namespace
 
 Simulation::Simulation(uint64_t seed)
-    : rng_(seed),
+    : dice_(seed),
       definitions_([](const FeatureDefinition& feature) { return EncodeDefinition(feature); },
                    [](const CurrencyDefinition& currency) { return EncodeDefinition(currency); }),
       cache_({.limit_bytes = 1 << 20, .shards = 1}, epochs_, definitions_),
@@ -32,15 +32,19 @@ Simulation::Simulation(uint64_t seed)
                 {.fetch_timeout = Millis(3'000), .fetches_max = 3, .queue_max = 4, .waiters_max = 20}),
       refresh_(resolver_, time_, time_, {}),
       intake_(cover_, door_, refresh_, time_, [this](size_t most) { return HottestKeys(cache_, most); }),
-      reporter_(sink_, door_),
-      handlers_(MakeHandlers({.cache = cache_,
-                              .resolver = resolver_,
-                              .cover = cover_,
-                              .reporter = reporter_,
-                              .fallbacks = fallbacks_,
-                              .clock = time_,
-                              .metrics = metrics_,
-                              .settings = {.read_timeout = kReadTimeout}})) {}
+      reporting_(
+          dice_, time_, door_, metrics_,
+          [this](UsageReporter& reporter) {
+            return MakeHandlers({.cache = cache_,
+                                 .resolver = resolver_,
+                                 .cover = cover_,
+                                 .reporter = reporter,
+                                 .fallbacks = fallbacks_,
+                                 .clock = time_,
+                                 .metrics = metrics_,
+                                 .settings = {.read_timeout = kReadTimeout, .report_timeout = Reporting::kTimeout}});
+          },
+          [this](const std::string& what) { Violated(what); }) {}
 
 void Simulation::Source::Fetch(const EntityKey& key, MonoTime deadline, FetchDone done) {
   const std::string customer = key.customer_id;
@@ -70,20 +74,24 @@ void Simulation::Run() {
     time_.Advance(Delay(Chance(0.05) ? 30'000 : 400));
     CheckReads(/*at_end=*/false);
     CheckOrder();
+    reporting_.Check(/*at_end=*/false);
   }
   failing_ = slow_ = 0;
+  reporting_.SetFaults(0, 0);
   if (!live_) ToggleFeed();
   time_.Advance(kCalm);
   CheckReads(/*at_end=*/true);
   CheckOrder();
   CheckConvergence();
+  reporting_.Check(/*at_end=*/true);
 }
 
 void Simulation::Step() {
-  switch (rng_() % 12) {
+  switch (dice_.Pick(16)) {
     case 0:
-      failing_ = Chance(0.5) ? 0 : Random();
-      slow_ = Chance(0.5) ? 0 : Random();
+      failing_ = Chance(0.5) ? 0 : dice_.Random();
+      slow_ = Chance(0.5) ? 0 : dice_.Random();
+      reporting_.SetFaults(failing_, Chance(0.7) ? 0 : dice_.Random());
       return Note(fmt::format("upstream fails {:.2f}, dawdles {:.2f}", failing_, slow_));
     case 1:
       if (Chance(0.4)) ToggleFeed();
@@ -95,12 +103,20 @@ void Simulation::Step() {
     case 4:
       return Change();
     case 5:
-      return Report();
+      return UseOutside();
     case 6:
       if (Chance(0.2)) Reload();
       return;
+    case 7:
+      if (!Chance(0.05)) return;
+      Note("crash");
+      return reporting_.Crash();
+    case 8:
+    case 9:
+      for (uint64_t n = 1 + dice_.Pick(3); n > 0; --n) reporting_.Report();
+      return;
     default:
-      for (uint64_t n = 1 + rng_() % 4; n > 0; --n) StartRead();
+      for (uint64_t n = 1 + dice_.Pick(4); n > 0; --n) StartRead();
   }
 }
 
@@ -119,7 +135,7 @@ void Simulation::StartRead() {
   }
   if (Chance(0.1)) read.call->metadata["x-max-staleness-ms"] = "1000";
   reads_.push_back(std::move(read));
-  handlers_[static_cast<size_t>(Method::kGetMeteredEntitlement)](*reads_.back().call);
+  reporting_.handlers()[static_cast<size_t>(Method::kGetMeteredEntitlement)](*reads_.back().call);
 }
 
 void Simulation::Reload() {
@@ -130,7 +146,7 @@ void Simulation::Reload() {
   reads_.push_back({.call = std::make_unique<FakeCall>(request.SerializeAsString()),
                     .by = time_.Now() + kReadTimeout,
                     .customer = customer});
-  handlers_[static_cast<size_t>(Method::kReloadEntitlements)](*reads_.back().call);
+  reporting_.handlers()[static_cast<size_t>(Method::kReloadEntitlements)](*reads_.back().call);
 }
 
 void Simulation::Change() {
@@ -144,8 +160,8 @@ void Simulation::Change() {
   }
 }
 
-/// A report that upstream acknowledged: applied at once, and pushed like any other usage.
-void Simulation::Report() {
+/// Usage of which the cache hears by a receipt and by a push, as of its own reports.
+void Simulation::UseOutside() {
   const std::string customer = Customer();
   truth_.Use(customer);
   const Truth::State state = truth_.of(customer);
@@ -231,7 +247,7 @@ void Simulation::CheckConvergence() {
     request.set_customer_id(customer);
     request.set_feature_id("calls");
     FakeCall call(request.SerializeAsString());
-    handlers_[static_cast<size_t>(Method::kGetMeteredEntitlement)](call);
+    reporting_.handlers()[static_cast<size_t>(Method::kGetMeteredEntitlement)](call);
     time_.Advance(kReadTimeout);
     v1::GetMeteredEntitlementResponse response;
     if (call.ends != 1 || !response.ParseFromString(call.response)) {

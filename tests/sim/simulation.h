@@ -1,10 +1,10 @@
 // One life of the core under seeded faults, in simulated time: reads, usage, plan changes, an
-// upstream that fails and dawdles, a feed that comes and goes.
+// upstream that fails and dawdles, a feed that comes and goes, reports through a spool on a
+// disk that fails too, and crashes.
 #pragma once
 
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -14,6 +14,8 @@
 #include "core/feed_intake.h"
 #include "core/guarded_source.h"
 #include "service/services.h"
+#include "sim/dice.h"
+#include "sim/reporting.h"
 #include "sim/truth.h"
 #include "support/fake_call.h"
 #include "support/sim_clock.h"
@@ -25,7 +27,7 @@ class Simulation {
  public:
   explicit Simulation(uint64_t seed);
 
-  /// Twenty minutes of faults, then calm, then the last checks.
+  /// A quarter of an hour of faults, then calm, then the last checks.
   void Run();
 
   const std::vector<std::string>& violations() const { return violations_; }
@@ -54,7 +56,7 @@ class Simulation {
   void StartRead();
   void Reload();
   void Change();
-  void Report();
+  void UseOutside();
   void ToggleFeed();
   void PushList(const std::string& customer);
   void PushUsage(const std::string& customer);
@@ -62,16 +64,15 @@ class Simulation {
   void CheckOrder();
   void CheckConvergence();
 
-  double Random() { return std::uniform_real_distribution<double>(0, 1)(rng_); }
-  bool Chance(double p) { return Random() < p; }
-  Millis Delay(int most_ms) { return Millis(static_cast<int64_t>(Random() * most_ms)); }
-  std::string Customer() { return "c" + std::to_string(rng_() % kCustomers); }
+  bool Chance(double p) { return dice_.Chance(p); }
+  Millis Delay(int most_ms) { return dice_.Delay(most_ms); }
+  std::string Customer() { return "c" + std::to_string(dice_.Pick(kCustomers)); }
   void Violated(const std::string& what);
   void Note(const std::string& what);
 
   static constexpr size_t kCustomers = 6;
 
-  std::mt19937_64 rng_;
+  Dice dice_;
   testing::SimTime time_;
   testing::FixedRandom random_;
   Metrics metrics_;
@@ -86,13 +87,8 @@ class Simulation {
   EntitlementResolver resolver_;
   BackgroundRefresh refresh_;
   FeedIntake intake_;
-  class NoSink : public UsageSink {
-    void ReportUsage(std::vector<UsageReport>, MonoTime, UsageDone) override {}
-    void ReportEvents(std::vector<UsageEvent>, MonoTime, EventsDone) override {}
-  } sink_;
-  UsageReporter reporter_;
   FallbackTable fallbacks_;
-  Handlers handlers_;
+  Reporting reporting_;
 
   bool live_ = false;
   uint64_t connection_ = 0;  // pushes of an earlier one are lost

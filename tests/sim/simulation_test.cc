@@ -4,8 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <thread>
+#include <vector>
 
 namespace sidecar::sim {
 namespace {
@@ -34,8 +38,17 @@ TEST(SimulationTest, NoSeedBreaksAPromise) {
     return;
   }
   const uint64_t seeds = FromEnvironment("SIM_SEEDS", 300);
-  int broken = 0;
-  for (uint64_t seed = 1; seed <= seeds && broken < 3; ++seed) broken += Lives(seed, /*with_journal=*/false) ? 0 : 1;
+  std::atomic<uint64_t> next{1};
+  std::atomic<int> broken{0};
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+    threads.emplace_back([&] {
+      for (uint64_t seed = next++; seed <= seeds && broken < 3; seed = next++) {
+        if (!Lives(seed, /*with_journal=*/false)) ++broken;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

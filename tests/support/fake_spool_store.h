@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <utility>
@@ -18,14 +19,13 @@ inline UsageReport SeatReport(const std::string& customer, const std::string& ke
 class FakeSpoolStore : public SpoolStore {
  public:
   absl::StatusOr<SpoolIndex> TakeIndex() override {
-    SpoolIndex index;
+    SpoolIndex index{.entries = {}, .next_sequence = used + 1};
     for (const auto& [sequence, record] : held) {
       index.entries.push_back({.sequence = sequence,
                                .kind = KindOf(record.item),
                                .customer_id = std::visit([](const auto& r) { return r.key.customer_id; }, record.item),
                                .spooled_at = record.spooled_at,
                                .bytes = record.bytes});
-      index.next_sequence = sequence + 1;
     }
     return index;
   }
@@ -33,7 +33,10 @@ class FakeSpoolStore : public SpoolStore {
   void Append(Records records, AppendDone done) override {
     Later([this, records = std::move(records), done = std::move(done)]() mutable {
       if (!failure.ok()) return std::move(done)(failure);
-      for (const SpoolRecord& record : *records) held[record.sequence] = record;
+      for (const SpoolRecord& record : *records) {
+        held[record.sequence] = record;
+        used = std::max(used, record.sequence);
+      }
       std::move(done)(absl::OkStatus());
     });
   }
@@ -73,6 +76,7 @@ class FakeSpoolStore : public SpoolStore {
   bool at_once = true;
   absl::Status failure;  ///< of every write
   std::map<uint64_t, SpoolRecord> held;
+  uint64_t used = 0;  ///< the highest sequence that was ever held
   std::vector<DeadLetter> dead;
   std::deque<absl::AnyInvocable<void() &&>> waiting;
 

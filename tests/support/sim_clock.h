@@ -1,7 +1,9 @@
 // Simulated time: nothing happens until a test says so.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -27,17 +29,17 @@ class SimTime : public Clock, public Timers {
   Id At(MonoTime when, absl::AnyInvocable<void() &&> fn) override {
     absl::MutexLock lock(&mu_);
     due_.emplace(std::pair{when, next_id_}, std::move(fn));
+    when_.emplace(next_id_, when);
     return next_id_++;
   }
 
   bool Cancel(Id id) override {
     absl::MutexLock lock(&mu_);
-    for (auto it = due_.begin(); it != due_.end(); ++it) {
-      if (it->first.second != id) continue;
-      due_.erase(it);
-      return true;
-    }
-    return false;
+    const auto when = when_.find(id);
+    if (when == when_.end()) return false;
+    due_.erase({when->second, id});
+    when_.erase(when);
+    return true;
   }
 
   void Advance(Millis by) {
@@ -51,6 +53,7 @@ class SimTime : public Clock, public Timers {
         wall_ += at - now_;
         now_ = at;
         fn = std::move(due_.begin()->second);
+        when_.erase(due_.begin()->first.second);
         due_.erase(due_.begin());
       }
       std::move(fn)();
@@ -81,6 +84,7 @@ class SimTime : public Clock, public Timers {
   WallTime wall_ = WallTimeFromEpochMs(1'795'255'200'000);  // 2026-11-21T10:00:00Z
   Id next_id_ = 1;
   std::map<std::pair<MonoTime, Id>, absl::AnyInvocable<void() &&>> due_;
+  std::unordered_map<Id, MonoTime> when_;  // of each that is due
 };
 
 /// Always the same number.

@@ -120,7 +120,11 @@ void FeedSession::OnNext(const ServerMessage& message) {
   const auto data = message.payload.find("data");
   if (data == message.payload.end()) return Malformed("payload: no data");
   absl::StatusOr<DecodedPush> decoded = DecodePush(slot->subscription, generation_, *data);
-  if (!decoded.ok()) return Malformed(Message(decoded.status()));
+  if (!decoded.ok()) {
+    Malformed(Message(decoded.status()));
+    if (std::optional<Push> doubt = DoubtOf(slot->subscription, *data)) owner_.OnSessionPush(*std::move(doubt));
+    return;
+  }
   tools_.metrics.skipped_entitlements.Add(decoded->skipped);
   if (decoded->push.has_value()) owner_.OnSessionPush(*std::move(decoded->push));
 }

@@ -130,4 +130,21 @@ absl::StatusOr<DecodedPush> DecodePush(Subscription subscription, Generation gen
   return decoded;
 }
 
+std::optional<Push> DoubtOf(Subscription subscription, const Json& data) {
+  if (subscription == Subscription::kPackage) return CatalogPush{};
+  if (!data.is_object()) return std::nullopt;
+  for (const Json& update : data) {
+    if (!update.is_object()) continue;
+    const auto usage = update.find("usage");
+    for (const Json* const place : {&update, usage == update.end() ? nullptr : &*usage}) {
+      if (place == nullptr || !place->is_object()) continue;
+      absl::Status ignored;
+      JsonObject object(*place, "", ignored);
+      EntityKey key(object.TextOrEmpty("customerId"), object.TextOrEmpty("resourceId"));
+      if (!key.customer_id.empty()) return ListPush{.key = std::move(key)};
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace sidecar

@@ -27,4 +27,8 @@ struct DecodedPush {
 /// changed, not what. Source: docs/protocol.md sections 3.2 and 3.3.
 absl::StatusOr<DecodedPush> DecodePush(Subscription subscription, Generation generation, const Json& data);
 
+/// What is known of a message that DecodePush refused: that something changed for the customer
+/// it names, or for all if it is about a package. nullopt: it names nobody.
+std::optional<Push> DoubtOf(Subscription subscription, const Json& data);
+
 }  // namespace sidecar

@@ -157,9 +157,9 @@ absl::StatusOr<DecodedEntitlements> DecodeEntitlementsV1(const Json& data) {
   const Json* const list = reader.Array("entitlements");
   if (list == nullptr) {
     reader.Fail("entitlements", "expected an array, got none");
-  } else {
-    ReadList(*list, reader.PathOf("entitlements"), error, decoded);
+    return error;
   }
+  ReadList(*list, reader.PathOf("entitlements"), error, decoded);
   if (!error.ok()) return error;
   if (list->empty()) decoded.entitlements.denied_reason = DeniedReason::kCustomerNotFound;
   return decoded;

@@ -167,7 +167,7 @@ absl::Status SnapshotFile::Verify(const SnapshotSize& written, KeepGoing keep_go
   if (!file.ok()) return file.status();
   size_t records = 0;
   size_t frames = 0;
-  const absl::Status status = Scan(*file, [&](const Frame& frame) {
+  absl::Status status = Scan(*file, [&](const Frame& frame) {
     if (IsRecord(frame.kind)) ++records;
     if (++frames % kFramesPerStep == 0 && !keep_going()) return absl::CancelledError("given up");
     return absl::OkStatus();
@@ -177,7 +177,7 @@ absl::Status SnapshotFile::Verify(const SnapshotSize& written, KeepGoing keep_go
 }
 
 absl::Status SnapshotFile::Read(TakeEntry take) {
-  const absl::Status locked = TakeLock();
+  absl::Status locked = TakeLock();
   if (absl::IsAborted(locked)) return locked;
   // A directory that is read-only has no lock, and no other process that writes.
   if (locked.ok()) unlink(TemporaryPath().c_str());

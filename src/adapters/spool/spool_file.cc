@@ -39,9 +39,8 @@ absl::Status MakeFile(const std::string& path) {
 }
 
 absl::Status MakeTables(SqliteDatabase& database) {
-  const absl::Status status = database.Run(StrCat("BEGIN IMMEDIATE; PRAGMA application_id=", kApplicationId,
-                                                  "; PRAGMA user_version=", kFormat, ";", kTables, "COMMIT;"));
-  return status;
+  return database.Run(StrCat("BEGIN IMMEDIATE; PRAGMA application_id=", kApplicationId,
+                             "; PRAGMA user_version=", kFormat, ";", kTables, "COMMIT;"));
 }
 
 /// OK: ours, and sound. DATA_LOSS: damaged or newer.

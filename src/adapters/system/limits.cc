@@ -31,13 +31,14 @@ std::optional<uint64_t> ReadNumber(const std::string& path) {
 /// `controller` is empty.
 std::string CgroupPath(const std::string& root, const std::string& controller) {
   std::istringstream lines(ReadText(root + "/proc/self/cgroup").value_or(""));
+  std::string wanted(1, ',');
+  wanted.append(controller).append(1, ',');
   for (std::string line; std::getline(lines, line);) {
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool match =
-        controller.empty() ? controllers == ",," : controllers.find("," + controller + ",") != std::string::npos;
+    const bool match = controller.empty() ? controllers == ",," : controllers.find(wanted) != std::string::npos;
     if (match) return line.substr(second + 1);
   }
   return "/";

@@ -38,7 +38,7 @@ void GraphqlUsageSink::ReportUsage(std::vector<UsageReport> reports, MonoTime de
                     });
 }
 
-void GraphqlUsageSink::ReportWithRetries(Generation generation, SharedReports reports, MonoTime deadline,
+void GraphqlUsageSink::ReportWithRetries(Generation generation, const SharedReports& reports, MonoTime deadline,
                                          UsageDone done) {
   WithRetries<std::vector<UsageReceipt>>(
       tools_, retries_, deadline,

@@ -29,7 +29,7 @@ class GraphqlUsageSink : public UsageSink {
  private:
   using SharedReports = std::shared_ptr<const std::vector<UsageReport>>;
 
-  void ReportWithRetries(Generation generation, SharedReports reports, MonoTime deadline, UsageDone done);
+  void ReportWithRetries(Generation generation, const SharedReports& reports, MonoTime deadline, UsageDone done);
   void ReportOnce(Generation generation, const SharedReports& reports, MonoTime deadline, UsageDone done);
   UpstreamResult<std::vector<UsageReceipt>> DecodeReceipts(const Json& data, const std::vector<UsageReport>& reports);
 

@@ -39,8 +39,8 @@ inline Millis RetryDelay(const RetryPolicy& policy, int next, std::optional<Mill
 /// failure. Every attempt must end by `deadline` itself.
 template <typename T>
 void WithRetries(const RetryTools& tools, const RetryPolicy& policy, MonoTime deadline,
-                 std::function<bool(const UpstreamFailure&)> may_retry,
-                 std::function<void(absl::AnyInvocable<void(UpstreamResult<T>) &&>)> attempt,
+                 const std::function<bool(const UpstreamFailure&)>& may_retry,
+                 const std::function<void(absl::AnyInvocable<void(UpstreamResult<T>) &&>)>& attempt,
                  absl::AnyInvocable<void(UpstreamResult<T>) &&> done) {
   struct Loop : std::enable_shared_from_this<Loop> {
     RetryTools tools;
@@ -69,8 +69,8 @@ void WithRetries(const RetryTools& tools, const RetryPolicy& policy, MonoTime de
     }
   };
   auto loop = std::make_shared<Loop>(tools, policy, deadline);
-  loop->may_retry = std::move(may_retry);
-  loop->attempt = std::move(attempt);
+  loop->may_retry = may_retry;
+  loop->attempt = attempt;
   loop->done = std::move(done);
   loop->Run();
 }

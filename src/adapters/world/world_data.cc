@@ -14,6 +14,7 @@ namespace {
 template <typename Map>
 std::string Names(const Map& map) {
   std::vector<std::string_view> names;  // not std::views::keys: clang 14 cannot read GCC 12's
+  names.reserve(map.size());
   for (const auto& [name, value] : map) names.push_back(name);
   return Join(names, ", ");
 }

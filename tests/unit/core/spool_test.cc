@@ -112,6 +112,20 @@ TEST_F(SpoolTest, RefusesWhatIsBeyondItsBytesAndKeepsWhatItHas) {
   EXPECT_THAT(Append({Event("a", "3")}), IsOk());
 }
 
+TEST_F(SpoolTest, WhatTheDiskHasNotForgottenCountsAgainstTheBound) {
+  settings_.bytes_max = SpoolBytes(Event("a", "1"));
+  Start();
+  EXPECT_THAT(Append({Event("a", "1")}), IsOk());
+  store_.failure = absl::UnavailableError("disk full");
+  sink_.Acknowledge();
+  ASSERT_EQ(store_.held.size(), 1U) << "delivered, and still on the disk";
+  store_.failure = absl::OkStatus();
+  EXPECT_THAT(Append({Event("a", "2")}), FailsWith(StatusCode::kResourceExhausted, "full"));
+  time_.Advance(settings_.pause_max);
+  EXPECT_TRUE(store_.held.empty());
+  EXPECT_THAT(Append({Event("a", "2")}), IsOk());
+}
+
 TEST_F(SpoolTest, WhatIsBeingWrittenCountsAgainstTheBound) {
   settings_.bytes_max = SpoolBytes(Event("a", "1"));
   store_.at_once = false;

@@ -154,6 +154,23 @@ TEST_F(FeedTest, WhatCannotBeUsedIsCountedAndSkipped) {
   EXPECT_EQ(sink_.pushes.size(), 1U) << "what follows is used";
 }
 
+TEST_F(FeedTest, APushThatCannotBeReadDoubtsTheRecordOfWhomItNames) {
+  GoLive();
+  const auto say = [&](const std::string& operation, const std::string& data) {
+    peer().Say(R"({"type":"next","id":")" + peer().IdOf(operation) + R"(","payload":{"data":)" + data + "}}");
+  };
+  say("OnUsageUpdatedV2", R"({"usageUpdatedV2":{"customerId":"c","resourceId":"r","usage":7}})");
+  ASSERT_EQ(sink_.pushes.size(), 1U);
+  const auto& doubt = std::get<ListPush>(sink_.pushes[0]);
+  EXPECT_EQ(doubt.key, EntityKey("c", "r"));
+  EXPECT_TRUE(doubt.entitlements.features.empty());
+  EXPECT_EQ(doubt.entitlements.denied_reason, DeniedReason::kNone) << "says that something changed, not what";
+  say("OnPackagePublished", R"({"packagePublished":{"migrationType":"SOME"}})");
+  ASSERT_EQ(sink_.pushes.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<CatalogPush>(sink_.pushes[1]));
+  EXPECT_EQ(metrics_.malformed_responses.value(), 2U);
+}
+
 TEST_F(FeedTest, AMessageForAnUnknownSubscriptionIsIgnored) {
   GoLive();
   peer().Say(Fixture("ws-usage-updated-v2.json"));

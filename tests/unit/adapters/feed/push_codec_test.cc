@@ -174,6 +174,24 @@ INSTANTIATE_TEST_SUITE_P(
                  R"({"creditBalanceUpdated":{"customerId":"c","currency":{"currencyId":"k"}}})", "currentBalance"}),
     [](const auto& row) { return row.param.what; });
 
+TEST(PushCodecTest, WhatCannotBeReadStillNamesWhomItIsAbout) {
+  const auto doubt = [](Subscription subscription, const char* data) { return DoubtOf(subscription, *ParseJson(data)); };
+  const auto named = [&](Subscription subscription, const char* data) {
+    const std::optional<Push> push = doubt(subscription, data);
+    return push.has_value() ? std::get<ListPush>(*push).key : EntityKey();
+  };
+  EXPECT_EQ(named(Subscription::kUsage, R"({"usageUpdatedV2":{"customerId":"c","usage":{"currentUsage":"much"}}})"),
+            EntityKey("c", ""));
+  EXPECT_EQ(named(Subscription::kUsage, R"({"usageUpdated":{"usage":{"customerId":"c","resourceId":"r"}}})"),
+            EntityKey("c", "r"));
+  EXPECT_EQ(named(Subscription::kEntitlements, R"({"novelty":{"customerId":"c"}})"), EntityKey("c", ""));
+  EXPECT_TRUE(std::holds_alternative<CatalogPush>(*doubt(Subscription::kPackage, "7")));
+  for (const char* const nobody : {"null", "[]", "{}", R"({"usageUpdated":7})", R"({"usageUpdated":{"customerId":7}})",
+                                   R"({"usageUpdated":{"usage":[]}})"}) {
+    EXPECT_FALSE(doubt(Subscription::kUsage, nobody).has_value()) << nobody;
+  }
+}
+
 TEST(ProtocolTest, ConnectionInitIsWhatTheVendorsClientSends) {
   const ProcessIdentity identity{.instance_id = "q3V9n0Yx7LwKfTtA1bC2d",
                                  .host_name = "host-1",

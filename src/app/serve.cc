@@ -124,7 +124,7 @@ int Dev(const Environment& environment, const Arguments& arguments) {
     loaded.origins[name] = {.kind = Origin::Kind::kDerived, .note = "from the dev upstream"};
   }
   std::printf("dev upstream on %s (faults: %s/_dev/faults)\n", url.c_str(), url.c_str());
-  upstream->release();  // lives as long as the process
+  (void)upstream->release();  // lives as long as the process
   return Run(loaded, /*at_terminal=*/true);
 }
 

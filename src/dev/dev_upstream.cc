@@ -93,7 +93,7 @@ void DevUpstream::Accept() {
   });
 }
 
-void DevUpstream::Handle(ServerRequest request, Respond respond) {
+void DevUpstream::Handle(const ServerRequest& request, Respond respond) {
   if (request.path.starts_with("/_dev/")) return std::move(respond)(Control(request));
   if (request.path == "/graphql" && PushHub::AsksForWebSocket(request)) {
     return std::move(respond)(push_.Upgrade(request));
@@ -185,6 +185,7 @@ ServerResponse DevUpstream::ControlPush(const ServerRequest& request) {
     const std::optional<Subscription> subscription = SubscriptionNamed(name);
     if (!subscription.has_value()) {
       std::vector<std::string_view> known;
+      known.reserve(std::size(kSubscriptions));
       for (const Subscription each : kSubscriptions) known.push_back(RootField(each));
       reader.Fail("subscription", StrCat("'", name, "' is not known; expected one of ", Join(known, ", ")));
     }

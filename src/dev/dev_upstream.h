@@ -40,7 +40,7 @@ class DevUpstream {
 
   absl::Status Listen(uint16_t port);
   void Accept();
-  void Handle(ServerRequest request, Respond respond);
+  void Handle(const ServerRequest& request, Respond respond);
   ServerResponse Control(const ServerRequest& request);
   ServerResponse ControlFaults(const ServerRequest& request);
   ServerResponse ControlPush(const ServerRequest& request);

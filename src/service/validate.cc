@@ -30,7 +30,7 @@ std::string FindInvalidUtf8(CodedInputStream& in, const Descriptor& type, const 
     }
     uint32_t size = 0;
     if (!in.ReadVarint32(&size)) return "";
-    const std::string path = prefix + field->name();
+    std::string path = prefix + field->name();
     if (field->type() == FieldDescriptor::TYPE_MESSAGE) {
       const auto limit = in.PushLimit(static_cast<int>(size));
       if (std::string found = FindInvalidUtf8(in, *field->message_type(), path + "."); !found.empty()) return found;

@@ -13,6 +13,7 @@
 
 #include "adapters/clock/system_clock.h"
 #include "adapters/clock/system_random.h"
+#include "core/guarded_source.h"
 #include "service/encode.h"
 #include "service/services.h"
 #include "stigg/sidecar/v1/sidecar.pb.h"
@@ -40,6 +41,18 @@ inline CustomerEntitlements TwentyMetered() {
   }
   return value;
 }
+
+/// The real clock, moved forward: an hour passes at once.
+class ShiftedClock : public Clock {
+ public:
+  MonoTime Now() const override { return real_.Now() + shift_; }
+  WallTime WallNow() const override { return real_.WallNow() + shift_; }
+  void Shift(Millis by) { shift_ += by; }
+
+ private:
+  SystemClock real_;
+  Millis shift_{0};
+};
 
 /// A cache of `customers`, and everything that a check needs.
 class World {
@@ -74,6 +87,18 @@ class World {
                               .settings = {}});
   }
 
+  /// Feed and upstream are gone for an hour; every second somebody reads.
+  void SufferOutage() {
+    cover_.OnLost(clock_.Now());
+    source_.fail_at_once = true;
+    for (int second = 0; second < 3600; ++second) {
+      clock_.Shift(Millis(1'000));
+      timers_.Advance(std::max(Millis(0), clock_.Now() - timers_.Now()));
+      resolver_.RefreshIfSuspect({CustomerId(second % customers_), ""}, [] {});
+    }
+    source_.fetches = 0;
+  }
+
   static World& Of(int customers) {
     static std::map<int, std::unique_ptr<World>> worlds;
     std::unique_ptr<World>& world = worlds[customers];
@@ -84,7 +109,7 @@ class World {
   static constexpr int kDraws = 1 << 16;
 
   const int customers_;
-  SystemClock clock_;
+  ShiftedClock clock_;
   SystemRandom random_;
   testing::SimTime timers_;
   Metrics metrics_;
@@ -93,9 +118,10 @@ class World {
   EpochDomain epochs_;
   EntitlementCache cache_{{.limit_bytes = size_t{8} << 30, .shards = 64}, epochs_, definitions_};
   LiveCover cover_;
-  RecordDoor door_{cache_, clock_, random_, cover_, {.ttl = Millis(86'400'000)}};
+  RecordDoor door_{cache_, clock_, random_, cover_, {.ttl = Millis(1'800'000)}};
   testing::FakeSource source_;
-  EntitlementResolver resolver_{cache_, door_, cover_, source_, source_, clock_, timers_, metrics_, {}};
+  GuardedSource guarded_{source_, clock_, timers_, Millis(1'000), {}};
+  EntitlementResolver resolver_{cache_, door_, cover_, guarded_, source_, clock_, timers_, metrics_, {}};
   class NoSink : public UsageSink {
     void ReportUsage(std::vector<UsageReport>, MonoTime, UsageDone) override {}
     void ReportEvents(std::vector<UsageEvent>, MonoTime, EventsDone) override {}

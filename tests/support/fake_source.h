@@ -20,7 +20,9 @@ class FakeSource : public EntitlementSource {
 
   void Fetch(const EntityKey& key, MonoTime deadline, FetchDone done) override {
     ++fetches;
-    if (fail_at_once) return std::move(done)(UpstreamFailure{.status = absl::UnavailableError("down")});
+    if (fail_at_once) {
+      return std::move(done)(UpstreamFailure{.status = absl::UnavailableError("down"), .transient = true});
+    }
     waiting.push_back({key, deadline, std::move(done)});
   }
 

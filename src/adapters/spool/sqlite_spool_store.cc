@@ -217,7 +217,7 @@ absl::Status SqliteSpoolStore::Bury(const DeadLetter& letter) {
   const absl::StatusOr<bool> row = bury.Step();
   const bool held = row.ok() && *row;
   if (held) dead_bytes_ += static_cast<uint64_t>(bury.Int(0));
-  const absl::Status buried = held ? bury.RunOnce() : row.status();
+  absl::Status buried = held ? bury.RunOnce() : row.status();
   bury.Reset();
   if (!buried.ok() || !held) return buried;
   statements_.remove.Bind(1, static_cast<int64_t>(letter.sequence));

@@ -49,7 +49,9 @@ std::string CgroupPath(const std::string& root, const std::string& controller) {
 std::optional<uint64_t> SmallestUpwards(const std::string& mount, std::string folder, const std::string& file) {
   std::optional<uint64_t> smallest;
   for (;;) {
-    const std::optional<uint64_t> here = ReadNumber(mount + folder + "/" + file);
+    std::string path = mount;
+    path.append(folder).append("/").append(file);
+    const std::optional<uint64_t> here = ReadNumber(path);
     if (here.has_value()) smallest = std::min(*here, smallest.value_or(*here));
     if (folder.empty() || folder == "/") return smallest;
     folder = folder.substr(0, folder.rfind('/'));

@@ -36,7 +36,7 @@ void UpstreamHttp::PostGraphql(std::string url, std::string_view operation, std:
 }
 
 void UpstreamHttp::Send(HttpRequest request, MonoTime deadline, Done done) {
-  transport_.Send(std::move(request), deadline, [this, done = std::move(done)](HttpResult result) mutable {
+  transport_.Send(std::move(request), deadline, [this, done = std::move(done)](const HttpResult& result) mutable {
     const auto fail = [&](UpstreamFailure failure) {
       Count(failure);
       std::move(done)(std::move(failure));

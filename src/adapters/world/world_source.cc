@@ -36,6 +36,7 @@ void OfflineSource::Fetch(const EntityKey&, MonoTime, FetchDone done) {
 void OfflineSource::ReportUsage(std::vector<UsageReport> reports, MonoTime, UsageDone done) {
   constexpr size_t kMeasurementIdLength = 21;
   std::vector<UsageReceipt> receipts;
+  receipts.reserve(reports.size());
   for (const UsageReport& report : reports) {
     receipts.push_back(
         {.measurement_id = NewId(kMeasurementIdLength), .key = report.key, .feature_id = report.feature_id});

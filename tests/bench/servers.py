@@ -1,0 +1,152 @@
+"""The servers that benchmarks measure, and the load on them. Standard library only."""
+
+import datetime
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+
+FEATURES = 20
+
+def world(customers: int) -> dict:
+    """A data file (docs/dev.md) of customers with twenty metered features each."""
+    features = {
+        f"feature-{i:02d}": {"type": "metered", "units": "call", "unitsPlural": "calls"} for i in range(FEATURES)
+    }
+    plan = {feature: {"limit": 1000, "reset": "month"} for feature in features}
+    usage = {feature: 420 for feature in features}
+    return {
+        "features": features,
+        "plans": {"plan": plan},
+        "customers": {f"customer-{i:07d}": {"plan": "plan", "usage": usage} for i in range(customers)},
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A process that serves the contract on a port, until it is stopped."""
+
+    def __init__(self, name: str, command: list, environment: dict, ready: str, port: int = 0):
+        self.name = name
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.port = port
+        for line in self.process.stdout:
+            if found := re.search(ready, line):
+                self.port = port or int(found.group(1))
+                break
+        else:
+            raise RuntimeError(f"{name} did not start")
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def rss_kib(self) -> int:
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def start_floor(build: pathlib.Path, queues: int) -> Server:
+    return Server(f"floor-{queues}", [build / "tests/bench/floor_server", str(queues)], {}, r"port (\d+)")
+
+
+def start_daemon(build: pathlib.Path, data_file: str, name: str = "stigg-sidecar") -> Server:
+    port = free_port()
+    environment = {
+        "OFFLINE": "1",
+        "OFFLINE_DATA_FILE": data_file,
+        "ENTITLEMENTS_TTL_SECS": "86400",
+        "PORT": str(port),
+        "HTTP_PORT": "0",
+        "LISTEN_ADDRESS": "127.0.0.1",
+    }
+    return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
+
+
+def start_upstream(build: pathlib.Path, data_file: str) -> Server:
+    """A cloud of the data file: the one of `dev`. Its `port` is the cloud's."""
+    port = free_port()
+    environment = {"PORT": str(free_port()), "HTTP_PORT": "0", "LISTEN_ADDRESS": "127.0.0.1"}
+    command = [build / "stigg-sidecar", "dev", "--data", data_file, "--upstream-port", str(port)]
+    return Server("upstream", command, environment, "Sidecar is ready", port)
+
+
+def start_follower(build: pathlib.Path, upstream: Server, name: str) -> Server:
+    """A daemon that asks the upstream and listens to its changes."""
+    port, url = free_port(), f"http://127.0.0.1:{upstream.port}"
+    environment = {
+        "SERVER_API_KEY": "dev",
+        "API_URL": url,
+        "EDGE_API_URL": url,
+        "WS_URL": url.replace("http", "ws"),
+        "ENTITLEMENTS_TTL_SECS": "1",
+        "PORT": str(port),
+        "HTTP_PORT": "0",
+        "LISTEN_ADDRESS": "127.0.0.1",
+    }
+    return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
+
+
+def load(build: pathlib.Path, server: Server, **options) -> dict:
+    command = [build / "tests/bench/load_generator", "--target", f"127.0.0.1:{server.port}", "--pid", str(server.pid)]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if result["failures"]:
+        raise RuntimeError(f"{server.name}: {result['failures']} calls failed")
+    return result
+
+
+def compare(build: pathlib.Path, servers: list, rounds: int, label: str, **options) -> list:
+    """Rows of (label, server, medians of its figures, median ratios to the first server)."""
+    figures = {server.name: [] for server in servers}
+    for round_number in range(rounds):
+        for server in servers:
+            figures[server.name].append(load(build, server, **options))
+        print(f"  {label}: round {round_number + 1} of {rounds}", file=sys.stderr)
+    base = figures[servers[0].name]
+    rows = []
+    for server in servers:
+        own = figures[server.name]
+        median = {key: statistics.median(run[key] for run in own) for key in own[0]}
+        ratios = {
+            key: statistics.median(run[key] / other[key] for run, other in zip(own, base)) for key in ("rps", "p99_us", "cpu_s_per_1m")
+        }
+        rows.append((label, server.name, median, ratios))
+    return rows
+
+
+def machine() -> str:
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1).strip()
+    return f"{os.cpu_count()} CPUs ({model}), shared with the load generator, on {datetime.date.today()}"
+
+
+
+
+def hit_instructions(build: pathlib.Path, *state: str) -> int:
+    """Instructions of one hit in the handler: the difference of two runs under callgrind."""
+    print("  instructions of a hit", *state, file=sys.stderr)
+    counts = []
+    for hits in (1000, 11000):
+        run = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", build / "tests/bench/hit_path", str(hits), *state],
+            check=True, capture_output=True, text=True,
+        )
+        counts.append(int(re.search(r"refs:\s+([\d,]+)", run.stderr).group(1).replace(",", "")))
+    return round((counts[1] - counts[0]) / 10000)

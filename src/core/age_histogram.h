@@ -19,8 +19,8 @@ class AgeHistogram {
 
   void Observe(Millis age) {
     if (age.count() == 0) return buckets_[0].Add();
-    size_t i = 1;
-    while (i < kBoundsSecs.size() && static_cast<double>(age.count()) > kBoundsSecs[i] * 1000) ++i;
+    size_t i = 0;
+    for (const int64_t bound : kBoundsMs) i += age.count() > bound ? 1 : 0;  // no branches
     buckets_[i].Add();
     sum_ms_.Add(static_cast<uint64_t>(age.count()));
   }
@@ -30,6 +30,12 @@ class AgeHistogram {
   double sum_secs() const { return static_cast<double>(sum_ms_.value()) / 1000; }
 
  private:
+  static constexpr auto kBoundsMs = [] {
+    std::array<int64_t, kBoundsSecs.size()> bounds{};
+    for (size_t i = 0; i < bounds.size(); ++i) bounds[i] = static_cast<int64_t>(kBoundsSecs[i] * 1000);
+    return bounds;
+  }();
+
   std::array<Counter, kBoundsSecs.size() + 1> buckets_;
   Counter sum_ms_;
 };

@@ -27,8 +27,12 @@ class Counter {
   };
 
   static size_t Cell() {
+    // Not initialised at run time: that would cost a guard on each use.
     static std::atomic<size_t> next{0};
-    thread_local const size_t cell = next.fetch_add(1, std::memory_order_relaxed) % kCells;
+    static thread_local size_t cell = kCells;
+    if (cell == kCells) [[unlikely]] {
+      cell = next.fetch_add(1, std::memory_order_relaxed) % kCells;
+    }
     return cell;
   }
 

@@ -1,8 +1,7 @@
 #include "front/unary_call.h"
 
 #include <algorithm>
-
-#include "text/text.h"
+#include <string>
 
 namespace sidecar {
 namespace {
@@ -55,8 +54,10 @@ std::string_view UnaryCall::Metadata(std::string_view name) {
 }
 
 void UnaryCall::AddTrailers(const AnswerOrigin& origin) {
-  context_->AddTrailingMetadata("x-entitlement-source", std::string(Name(origin.source)));
-  context_->AddTrailingMetadata("x-entitlement-age-ms", StrCat(origin.age.count()));
+  static const std::string kSource = "x-entitlement-source";
+  static const std::string kAge = "x-entitlement-age-ms";
+  context_->AddTrailingMetadata(kSource, std::string(Name(origin.source)));
+  context_->AddTrailingMetadata(kAge, std::to_string(origin.age.count()));
 }
 
 void UnaryCall::Finish(std::string_view response, const AnswerOrigin& origin) {

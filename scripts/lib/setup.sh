@@ -11,7 +11,8 @@ build_packages=(
   prometheus-cpp-dev zlib1g-dev libsqlite3-dev
 )
 # llvm: names in the reports of the sanitizers.
-test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl)
+test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
+  redis-server redis-sentinel)
 deep_packages=(clang-tidy-14 valgrind)
 
 say() { printf '\n== %s\n' "$*"; }
@@ -77,6 +78,23 @@ debian_source() {
       apt-get "${options[@]}" source --only-source "$package=$version" &&
       mv -- "$package"-*/ src && rm -rf apt
   ) >"$folder/log" 2>&1 || { cat "$folder/log"; return 1; }
+}
+
+# ensure_hiredis: hiredis with RESP3, at build/deps: Debian 12's has none, so the next release's
+# source is built (3 s).
+ensure_hiredis() {
+  local prefix=$root/build/deps version=1.2.0-6
+  if pkg-config --atleast-version=1.1 hiredis 2>/dev/null; then return; fi
+  [ "$(cat "$prefix/hiredis.version" 2>/dev/null)" = "$version" ] && return
+  say "hiredis"
+  debian_source hiredis "$version" trixie "$root/build/hiredis" || return
+  {
+    cmake -G Ninja -S "$root/build/hiredis/src" -B "$root/build/hiredis/build" -DCMAKE_BUILD_TYPE=Release \
+      -DENABLE_SSL=OFF -DDISABLE_TESTS=ON -DBUILD_SHARED_LIBS=OFF -DCMAKE_INSTALL_LIBDIR=lib \
+      -DCMAKE_INSTALL_PREFIX="$prefix" &&
+      cmake --build "$root/build/hiredis/build" --target install
+  } >"$root/build/hiredis/log" 2>&1 || { tail -50 "$root/build/hiredis/log"; return 1; }
+  echo "$version" >"$prefix/hiredis.version" # last: a half-made one is made anew
 }
 
 # ensure_tsan_abseil: the installed abseil, built for ThreadSanitizer, at build/tsan-abseil:

@@ -82,19 +82,25 @@ absl::Status Daemon::Start() {
       MakeUpstream(config_, {clock_, timers_, random_, metrics_, io_.context()});
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
+  redis_ = RedisWiring::Make(config_, {clock_, random_, metrics_});
+  SharedStore* const shared = redis_ ? &redis_->store() : nullptr;
   resolver_ = std::make_unique<EntitlementResolver>(cache_, door_, cover_, upstream_->source(),
                                                     upstream_->reload_source(), clock_, timers_, metrics_,
                                                     ResolverSettings{.freshness = Freshness(config_),
                                                                      .read_budget = config_.suspect_refresh_budget,
-                                                                     .fetch_timeout = config_.entitlements_timeout});
+                                                                     .fetch_timeout = config_.entitlements_timeout},
+                                                    shared);
   refresh_ = std::make_unique<BackgroundRefresh>(*resolver_, clock_, timers_, BackgroundRefreshSettings{});
   intake_ = std::make_unique<FeedIntake>(cover_, door_, *refresh_, clock_,
                                          [this](size_t most) { return HottestKeys(cache_, most); });
   auto spool = SpoolWiring::OpenOrServeWithout(config_, {upstream_->sink(), clock_, timers_, random_, metrics_},
-                                               [this](UsageReceipt receipt) { door_.Apply(std::move(receipt)); });
+                                               [this, shared](UsageReceipt receipt) {
+                                                 if (shared != nullptr) shared->Apply(receipt);
+                                                 door_.Apply(std::move(receipt));
+                                               });
   if (!spool.ok()) return spool.status();
   spool_ = *std::move(spool);
-  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_, spool_ ? &spool_->spool() : nullptr);
+  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_, spool_ ? &spool_->spool() : nullptr, shared);
   handlers_ = MakeHandlers({.cache = cache_,
                             .resolver = *resolver_,
                             .cover = cover_,
@@ -108,6 +114,10 @@ absl::Status Daemon::Start() {
                                          .spool_usage = config_.spool_usage}});
   snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
   const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
+  if (redis_) {
+    const RedisWiring::Parts parts{*intake_, *resolver_, upstream_->feed()};
+    if (absl::Status status = redis_->Start(parts); !status.ok()) return status;
+  }
   front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});
   if (absl::Status status = front_->Start(); !status.ok()) return status;
   if (absl::Status status = Listen(); !status.ok()) return status;
@@ -157,13 +167,19 @@ absl::Status Daemon::Listen() {
 }
 
 void Daemon::StartFeed() {
-  if (upstream_->feed() != nullptr) upstream_->feed()->Start(*intake_);
+  // With Redis, one of all replicas holds the feed.
+  if (!redis_ && upstream_->feed() != nullptr) upstream_->feed()->Start(*intake_);
 }
 
 void Daemon::StopFeed() {
   if (upstream_->feed() == nullptr) return;
   auto stopped = std::make_shared<std::promise<void>>();
-  upstream_->feed()->Stop([stopped] { stopped->set_value(); });
+  const auto ended = [stopped] { stopped->set_value(); };
+  if (redis_) {
+    redis_->Stop(ended);
+  } else {
+    upstream_->feed()->Stop(ended);
+  }
   constexpr std::chrono::seconds kPatience{2};
   stopped->get_future().wait_for(kPatience);
 }

@@ -13,6 +13,7 @@
 #include "adapters/net/io_thread.h"
 #include "admin/admin_routes.h"
 #include "admin/readiness.h"
+#include "app/redis_wiring.h"
 #include "app/snapshot_wiring.h"
 #include "app/spool_wiring.h"
 #include "app/upstream.h"
@@ -70,6 +71,7 @@ class Daemon {
   LiveCover cover_;
   RecordDoor door_;
   std::unique_ptr<Upstream> upstream_;
+  std::unique_ptr<RedisWiring> redis_;  // nullptr: there is none
   std::unique_ptr<EntitlementResolver> resolver_;
   std::unique_ptr<BackgroundRefresh> refresh_;
   std::unique_ptr<FeedIntake> intake_;

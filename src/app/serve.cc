@@ -47,13 +47,6 @@ void DrainAtTerminal(Daemon& daemon) {
   drained->get_future().wait_for(kLongest);
 }
 
-/// Settings that are read but whose part of the daemon is yet to come.
-void WarnAboutMissingParts(const Config& config) {
-  if (!config.redis.environment_prefix.empty()) {
-    spdlog::warn("REDIS_ENVIRONMENT_PREFIX is set, but this version has no Redis tier: running on memory alone");
-  }
-}
-
 int Run(const LoadedConfig& loaded, bool at_terminal) {
   const Config& config = loaded.config;
   StartLogging(config.log_level);
@@ -61,7 +54,6 @@ int Run(const LoadedConfig& loaded, bool at_terminal) {
   google::protobuf::SetLogHandler(nullptr);
   for (const std::string& warning : loaded.warnings) spdlog::warn("{}", warning);
   for (const std::string& line : EffectiveConfiguration(loaded)) spdlog::info("configuration: {}", line);
-  WarnAboutMissingParts(config);
 
   auto* const daemon = new Daemon(config);  // never destroyed, see Daemon
   Signals signals(daemon->io().context());

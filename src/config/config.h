@@ -25,6 +25,8 @@ struct RedisConfig {
   std::string username;
   Secret password;
   bool tls = false;
+  std::string tls_ca_file;          ///< trusted beside the system's authorities
+  bool external_writer = false;     ///< the vendor's service keeps Redis current
   int64_t keys_ttl_secs = 604'800;  ///< negative: keys do not expire
   Millis timeout{50};
 };

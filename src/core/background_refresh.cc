@@ -25,7 +25,7 @@ void BackgroundRefresh::Tick() {
     absl::MutexLock lock(&mu_);
     armed_ = false;
     // While upstream is not to be asked, the rest waits: it is as wanted afterwards.
-    if (!queue_.empty() && under_way_ < settings_.under_way_max && resolver_.upstream_available()) {
+    if (!queue_.empty() && under_way_ < settings_.under_way_max && resolver_.available()) {
       key = std::move(queue_.front());
       queue_.pop_front();
       ++under_way_;

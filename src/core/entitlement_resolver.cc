@@ -9,7 +9,8 @@ namespace sidecar {
 
 EntitlementResolver::EntitlementResolver(EntitlementCache& cache, RecordDoor& door, const LiveCover& cover,
                                          EntitlementSource& source, EntitlementSource& reload_source, Clock& clock,
-                                         Timers& timers, Metrics& metrics, const ResolverSettings& settings)
+                                         Timers& timers, Metrics& metrics, const ResolverSettings& settings,
+                                         SharedStore* shared)
     : cache_(cache),
       door_(door),
       cover_(cover),
@@ -18,7 +19,8 @@ EntitlementResolver::EntitlementResolver(EntitlementCache& cache, RecordDoor& do
       clock_(clock),
       timers_(timers),
       metrics_(metrics),
-      settings_(settings) {}
+      settings_(settings),
+      shared_(shared) {}
 
 void EntitlementResolver::AnswerFromMemory(EntityKeyView key, Done done) {
   const EpochDomain::Guard guard(cache_.epochs());
@@ -27,8 +29,8 @@ void EntitlementResolver::AnswerFromMemory(EntityKeyView key, Done done) {
 
 void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done) {
   const MonoTime now = clock_.Now();
-  // Not even a flight is made while upstream is not to be asked.
-  if (!source_.available()) return AnswerFromMemory(key, std::move(done));
+  // Not even a flight is made while nobody is to be asked.
+  if (!available()) return AnswerFromMemory(key, std::move(done));
   const bool budgeted = patience == Patience::kReadBudget;
   const MonoTime until = budgeted ? std::min(deadline, now + settings_.read_budget) : deadline;
   bool overran = false;
@@ -43,6 +45,7 @@ void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime
         const uint64_t id = next_waiter_id_++;
         ++waiters_;
         flight->waiters.emplace(id, Waiter{.done = std::move(done),
+                                           .deadline = until,
                                            .timer = timers_.At(until, [this, flight, id] { TimeOut(flight, id); }),
                                            .budgeted = budgeted});
       }
@@ -103,25 +106,71 @@ void EntitlementResolver::LaunchAll(std::vector<FlightPtr> flights) {
 }
 
 void EntitlementResolver::Launch(const FlightPtr& flight) {
-  RecordDoor::Fetch fetch = door_.StartFetch(flight->key.view());
-  const MonoTime deadline = fetch.started_at() + settings_.fetch_timeout;
-  source_.Fetch(flight->key, deadline,
-                [this, flight, fetch = std::move(fetch)](UpstreamResult<CustomerEntitlements> result) mutable {
-                  Land(flight, fetch, std::move(result));
+  if (shared_ != nullptr && shared_->available()) return ReadShared(flight);
+  FetchUpstream(flight, door_.StartFetch(flight->key.view()), /*missing=*/false);
+}
+
+void EntitlementResolver::ReadShared(const FlightPtr& flight) {
+  ++flight->shared_reads;
+  shared_->Read(
+      flight->key, SharedStore::Intent::kFetch,
+      [this, flight, fetch = door_.StartFetch(flight->key.view())](absl::StatusOr<SharedRecord> shared) mutable {
+        OnShared(flight, std::move(fetch), std::move(shared));
+      });
+}
+
+void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fetch,
+                                   absl::StatusOr<SharedRecord> shared) {
+  const bool missing = absl::IsNotFound(shared.status());
+  const EpochDomain::Guard guard(cache_.epochs());
+  if (missing) {
+    // A store that was emptied gets back what is known here, whether upstream answers or not.
+    // Not what is doubted itself: others would take it for good.
+    const Record* const held = cache_.Find(flight->key.view());
+    if (held != nullptr && !held->suspect.load(std::memory_order_relaxed)) {
+      shared_->Write(flight->key, held->ToValue(), held->fetched_at());
+    }
+  }
+  if (!shared.ok()) return FetchUpstream(flight, std::move(fetch), missing);
+  const std::optional<Millis> age = shared->current ? std::nullopt : std::optional(shared->age);
+  const Record* const record = door_.AdmitShared(fetch, shared->entitlements, age).current;
+  if (record != nullptr && !IsSuspect(*record, clock_.Now(), cover_)) {
+    return Finish(flight, {.record = record, .fetched = true, .shared = true});
+  }
+  // Changed while it was read: what is there now is newer than what upstream would be asked for.
+  constexpr int kSharedReadsMax = 3;
+  const bool changed = record != nullptr && record->suspect.load(std::memory_order_relaxed);
+  if (changed && flight->shared_reads < kSharedReadsMax) {
+    { const RecordDoor::Fetch ended = std::move(fetch); }  // the doubts that were meant for it end with it
+    return ReadShared(flight);
+  }
+  if (record != nullptr) ShortenWaits(flight);
+  FetchUpstream(flight, std::move(fetch), /*missing=*/false);
+}
+
+void EntitlementResolver::FetchUpstream(const FlightPtr& flight, RecordDoor::Fetch fetch, bool missing) {
+  source_.Fetch(flight->key, clock_.Now() + settings_.fetch_timeout,
+                [this, flight, missing, fetch = std::move(fetch)](UpstreamResult<CustomerEntitlements> result) mutable {
+                  Land(flight, fetch, missing, std::move(result));
                 });
 }
 
-void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch,
+void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, bool missing,
                                UpstreamResult<CustomerEntitlements> result) {
   const EpochDomain::Guard guard(cache_.epochs());
   EntitlementCache::Outcome outcome;
   if (result.ok()) {
     outcome = door_.Admit(fetch, result.value(), RecordDoor::Mode::kMerge);
+    if (shared_ != nullptr) shared_->Write(flight->key, result.value(), fetch.started_at());
   } else {
     NoteFailure(flight->key);
     outcome.current = cache_.Find(flight->key.view());
   }
+  if (missing) shared_->FetchEnded(flight->key, result.ok());
+  Finish(flight, {.record = outcome.current, .fetched = result.ok()});
+}
 
+void EntitlementResolver::Finish(const FlightPtr& flight, const Resolution& resolution) {
   std::map<uint64_t, Waiter> waiters;
   std::vector<FlightPtr> to_launch;
   {
@@ -133,10 +182,22 @@ void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch&
     to_launch = TakeStartable();
   }
   LaunchAll(std::move(to_launch));
-  const Resolution resolution{.record = outcome.current, .fetched = result.ok()};
   for (auto& [id, waiter] : waiters) {
     timers_.Cancel(waiter.timer);
     std::move(waiter.done)(resolution);
+  }
+}
+
+void EntitlementResolver::ShortenWaits(const FlightPtr& flight) {
+  const MonoTime until = clock_.Now() + settings_.read_budget;
+  absl::MutexLock lock(&mu_);
+  for (auto& [id, waiter] : flight->waiters) {
+    if (waiter.budgeted) continue;
+    waiter.budgeted = true;
+    if (waiter.deadline <= until) continue;
+    waiter.deadline = until;
+    timers_.Cancel(waiter.timer);
+    waiter.timer = timers_.At(until, [this, flight, id = id] { TimeOut(flight, id); });
   }
 }
 
@@ -179,6 +240,61 @@ void EntitlementResolver::RefreshIfSuspect(EntityKeyView key, absl::AnyInvocable
           [ended = std::move(ended)](const Resolution&) mutable { std::move(ended)(); });
 }
 
+void EntitlementResolver::ChangedInShared(EntityKeyView key) {
+  door_.DoubtFetches(key);
+  {
+    const EpochDomain::Guard guard(cache_.epochs());
+    if (cache_.Find(key) == nullptr) return;
+  }
+  EntityKey owned(key);
+  {
+    absl::MutexLock lock(&mu_);
+    const auto [reread, first] = rereads_.emplace(owned, false);
+    if (!first) {
+      reread->second = true;  // once more, when the one under way has ended
+      return;
+    }
+  }
+  Reread(owned, /*round=*/0);
+}
+
+void EntitlementResolver::Reread(const EntityKey& key, int round) {
+  shared_->Read(key, SharedStore::Intent::kLook,
+                [this, key, round,
+                 fetch = std::optional(door_.StartFetch(key.view()))](absl::StatusOr<SharedRecord> shared) mutable {
+                  // It has changed again: what was read is not worth keeping, unless that never ends.
+                  constexpr int kRoundsMax = 3;
+                  if (round < kRoundsMax && TakeRereadAgain(key)) {
+                    fetch.reset();  // the doubts that were meant for it end with it
+                    return Reread(key, round + 1);
+                  }
+                  {
+                    const EpochDomain::Guard guard(cache_.epochs());
+                    if (shared.ok()) {
+                      const std::optional<Millis> age = shared->current ? std::nullopt : std::optional(shared->age);
+                      door_.AdmitShared(*fetch, shared->entitlements, age);
+                    } else {
+                      door_.Apply(ListPush{.key = key});  // something has changed, and nobody says what
+                    }
+                  }
+                  fetch.reset();
+                  if (!EndReread(key)) Reread(key, 0);
+                });
+}
+
+bool EntitlementResolver::TakeRereadAgain(const EntityKey& key) {
+  absl::MutexLock lock(&mu_);
+  return std::exchange(rereads_.find(key)->second, false);
+}
+
+bool EntitlementResolver::EndReread(const EntityKey& key) {
+  absl::MutexLock lock(&mu_);
+  const auto reread = rereads_.find(key);
+  if (std::exchange(reread->second, false)) return false;
+  rereads_.erase(reread);
+  return true;
+}
+
 void EntitlementResolver::Reload(EntityKeyView key, MonoTime deadline, Done done) {
   reload_source_.Fetch(EntityKey(key), deadline,
                        [this, fetch = door_.StartFetch(key),
@@ -187,6 +303,7 @@ void EntitlementResolver::Reload(EntityKeyView key, MonoTime deadline, Done done
                          if (!result.ok()) return std::move(done)({});
                          const EntitlementCache::Outcome outcome =
                              door_.Admit(fetch, result.value(), RecordDoor::Mode::kReplace);
+                         if (shared_ != nullptr) shared_->Write(fetch.key(), result.value(), fetch.started_at());
                          std::move(done)({.record = outcome.current, .fetched = true});
                        });
 }

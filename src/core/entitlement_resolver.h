@@ -19,6 +19,7 @@
 #include "core/record_door.h"
 #include "ports/clock.h"
 #include "ports/entitlement_source.h"
+#include "ports/shared_store.h"
 #include "ports/timers.h"
 
 namespace sidecar {
@@ -40,6 +41,8 @@ struct Resolution {
   const Record* record = nullptr;
   /// The record was fetched for this read.
   bool fetched = false;
+  /// It was, from the shared store.
+  bool shared = false;
 };
 
 /// Brings records up to date and tells those who wait for them. Thread-safe.
@@ -52,7 +55,7 @@ class EntitlementResolver {
 
   EntitlementResolver(EntitlementCache& cache, RecordDoor& door, const LiveCover& cover, EntitlementSource& source,
                       EntitlementSource& reload_source, Clock& clock, Timers& timers, Metrics& metrics,
-                      const ResolverSettings& settings);
+                      const ResolverSettings& settings, SharedStore* shared = nullptr);
 
   /// How long the caller is willing to wait.
   enum class Patience {
@@ -69,8 +72,12 @@ class EntitlementResolver {
   /// for it. `ended` is called once, when there is nothing under way (any more).
   void RefreshIfSuspect(EntityKeyView key, absl::AnyInvocable<void() &&> ended);
 
-  /// False: upstream keeps failing and is not asked.
-  bool upstream_available() const { return source_.available(); }
+  /// Somebody has changed the record in the shared store: what memory holds of it is read again,
+  /// and doubted only if that fails, so that a hit stays one meanwhile.
+  void ChangedInShared(EntityKeyView key);
+
+  /// False: neither the shared store nor upstream is to be asked.
+  bool available() const { return source_.available() || (shared_ != nullptr && shared_->available()); }
 
   /// Fetches through the reload source and replaces what is held, whatever its age. The
   /// resolution has no record when that failed. Not joined with other fetches.
@@ -83,6 +90,7 @@ class EntitlementResolver {
  private:
   struct Waiter {
     Done done;
+    MonoTime deadline;
     Timers::Id timer = Timers::kNone;
     bool budgeted = false;
   };
@@ -91,6 +99,7 @@ class EntitlementResolver {
     MonoTime started_at;
     bool started = false;
     bool overran = false;                // a read has stopped waiting for it
+    int shared_reads = 0;                // of the shared store
     std::map<uint64_t, Waiter> waiters;  // by id, in order of arrival
   };
   using FlightPtr = std::shared_ptr<Flight>;
@@ -102,7 +111,21 @@ class EntitlementResolver {
   /// without being sent must not nest.
   void LaunchAll(std::vector<FlightPtr> flights);
   void Launch(const FlightPtr& flight);
-  void Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, UpstreamResult<CustomerEntitlements> result);
+  void ReadShared(const FlightPtr& flight);
+  void Reread(const EntityKey& key, int round);
+  /// Whether the record has changed since its reading began; then it is read again.
+  bool TakeRereadAgain(const EntityKey& key);
+  /// False: it has changed meanwhile, and must be read again.
+  bool EndReread(const EntityKey& key);
+  void OnShared(const FlightPtr& flight, RecordDoor::Fetch fetch, absl::StatusOr<SharedRecord> shared);
+  /// `missing`: the shared store does not have the record, and waits for what becomes of this.
+  void FetchUpstream(const FlightPtr& flight, RecordDoor::Fetch fetch, bool missing);
+  void Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, bool missing,
+            UpstreamResult<CustomerEntitlements> result);
+  /// Ends the flight: tells those who wait, and starts what was queued.
+  void Finish(const FlightPtr& flight, const Resolution& resolution);
+  /// There is something to answer now: nobody waits longer than the read budget.
+  void ShortenWaits(const FlightPtr& flight);
   void TimeOut(const FlightPtr& flight, uint64_t waiter_id);
   void NoteFailure(const EntityKey& key);
   void NoteOverrun(EntityKeyView key, MonoTime now);
@@ -120,10 +143,13 @@ class EntitlementResolver {
   Timers& timers_;
   Metrics& metrics_;
   const ResolverSettings settings_;
+  SharedStore* const shared_;  // nullptr: there is none
 
   mutable absl::Mutex mu_;
   absl::flat_hash_map<EntityKey, FlightPtr> flights_ ABSL_GUARDED_BY(mu_);
   std::deque<FlightPtr> queue_ ABSL_GUARDED_BY(mu_);
+  /// Records that are read again because they have changed; true: and once more after that.
+  absl::flat_hash_map<EntityKey, bool> rereads_ ABSL_GUARDED_BY(mu_);
   size_t under_way_ ABSL_GUARDED_BY(mu_) = 0;
   size_t waiters_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t next_waiter_id_ ABSL_GUARDED_BY(mu_) = 1;

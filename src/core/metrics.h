@@ -34,6 +34,10 @@ struct Metrics {
   Gauge snapshot_written_at_ms;  ///< since 1970; 0: none was written yet
   Counter snapshot_errors;       ///< could not be written or restored
 
+  // Redis.
+  Gauge redis_up;           ///< 1: connected, and answering in time
+  Counter redis_malformed;  ///< records in Redis that could not be used
+
   // The durable spool.
   Gauge spool_up;           ///< 1: reports can be spooled
   Gauge spool_records;      ///< not delivered yet

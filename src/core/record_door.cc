@@ -73,7 +73,7 @@ EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEn
     const bool keep =
         merge &&
         (missed.landed || (held->changed_at().has_value() && fetch.at_ < *held->changed_at() + kFetchTrumpsAfter));
-    if (!keep && missed.changes.empty()) {
+    if (!keep && missed.changes.empty() && !missed.too_many) {
       return Record::Build(key, fetched, StampOf(fetch.at_, fetch.at_wall_, fetched.empty()), cache_.definitions());
     }
     CustomerEntitlements merged = fetched;
@@ -91,6 +91,47 @@ EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEn
     RecordStamp stamp = StampOf(fetch.at_, fetch.at_wall_, merged.empty());
     stamp.changed_at = changed_at;
     RecordPtr record = Record::Build(key, merged, stamp, cache_.definitions());
+    if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
+    return record;
+  });
+}
+
+void RecordDoor::DoubtFetches(EntityKeyView key) {
+  absl::MutexLock lock(&mu_);
+  const auto found = underway_.find(EntityKey(key));
+  if (found != underway_.end()) found->second.missed.too_many = true;
+}
+
+EntitlementCache::Outcome RecordDoor::AdmitShared(const Fetch& fetch, const CustomerEntitlements& shared,
+                                                  std::optional<Millis> age) {
+  const EntityKeyView key = fetch.key_.view();
+  NoteLanded(fetch.key_);
+  const MonoTime at = fetch.at_ - age.value_or(Millis(0));
+  return cache_.Update(key, [&](const Record* held) -> RecordPtr {
+    if (held != nullptr && held->fetched_at() > at) {
+      const CustomerEntitlements before = held->ToValue();
+      CustomerEntitlements combined = before;
+      KeepNewer(shared, combined);
+      if (combined == before) return nullptr;
+      RecordPtr amended = Record::Build(key, combined, held->stamp(), cache_.definitions());
+      if (amended != nullptr) amended->TakeRefreshState(*held);
+      return amended;
+    }
+    const Missed missed = ChangesSince(fetch);
+    CustomerEntitlements combined = shared;
+    RecordStamp stamp{
+        .origin = RecordOrigin::kRedis, .fetched_at = at, .fetched_at_wall = fetch.at_wall_ - age.value_or(Millis(0))};
+    if (held != nullptr) {
+      KeepNewer(held->ToValue(), combined);
+      stamp.changed_at = held->changed_at();
+    }
+    bool doubted = missed.too_many;
+    for (const RecordChange& change : missed.changes) {
+      doubted |= ApplyChange(change, combined) == ChangeEffect::kDoubted;
+    }
+    stamp.suspect_at =
+        SuspectAt(settings_, at, combined.empty(), /*covered=*/!age.has_value() && cover_.Covers(at), random_);
+    RecordPtr record = Record::Build(key, combined, stamp, cache_.definitions());
     if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
     return record;
   });

@@ -55,6 +55,16 @@ class RecordDoor {
   /// nullptr only when the list does not fit the record format.
   EntitlementCache::Outcome Admit(const Fetch& fetch, const CustomerEntitlements& fetched, Mode mode);
 
+  /// The fetches of the key that are under way may bring what is out of date by now: the record
+  /// that they bring is doubted.
+  void DoubtFetches(EntityKeyView key);
+
+  /// Combines what the shared store has with what is held: the one that was asked for later,
+  /// with what the other knows to be newer. `age`: time since the store's was last known to be
+  /// current; nullopt: it is kept current.
+  EntitlementCache::Outcome AdmitShared(const Fetch& fetch, const CustomerEntitlements& shared,
+                                        std::optional<Millis> age);
+
   /// Applies a change to the record that is held, if there is one, and to what the fetches
   /// under way will bring.
   void Apply(RecordChange change);

@@ -96,6 +96,7 @@ void UsageReporter::SendNext(std::unique_ptr<Batch<UsageReport>> batch) {
                       batch->outcome.acknowledged += size;
                       for (UsageReceipt& receipt : result.value()) {
                         door_.Apply(receipt);
+                        if (shared_ != nullptr) shared_->Apply(receipt);
                         batch->outcome.receipts.push_back(std::move(receipt));
                       }
                       SendNext(std::move(batch));

@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "core/record_door.h"
 #include "core/spool.h"
+#include "ports/shared_store.h"
 #include "ports/usage_sink.h"
 
 namespace sidecar {
@@ -34,8 +35,9 @@ class UsageReporter {
  public:
   using Done = absl::AnyInvocable<void(ReportOutcome) &&>;
 
-  /// `spool`: nullptr without one.
-  UsageReporter(UsageSink& sink, RecordDoor& door, Spool* spool = nullptr) : sink_(sink), door_(door), spool_(spool) {}
+  /// `spool`, `shared`: nullptr without one.
+  UsageReporter(UsageSink& sink, RecordDoor& door, Spool* spool = nullptr, SharedStore* shared = nullptr)
+      : sink_(sink), door_(door), spool_(spool), shared_(shared) {}
 
   /// Without a spool, `durability` means nothing.
   void ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, Done done,
@@ -56,6 +58,7 @@ class UsageReporter {
   UsageSink& sink_;
   RecordDoor& door_;
   Spool* const spool_;
+  SharedStore* const shared_;
 };
 
 }  // namespace sidecar

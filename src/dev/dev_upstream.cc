@@ -52,8 +52,7 @@ DevUpstream::DevUpstream(const Options& options, WorldData data, Clock& clock)
       push_(world_, faults_, options.push),
       io_("dev-upstream"),
       server_(std::make_unique<HttpServer>(
-          io_.context(),
-          [this](ServerRequest request, Respond respond) { Handle(std::move(request), std::move(respond)); },
+          io_.context(), [this](const ServerRequest& request, Respond respond) { Handle(request, std::move(respond)); },
           HttpServer::Limits{.body_bytes_max = 16 << 20})),
       acceptor_(io_.context()),
       watch_timer_(io_.context()) {

@@ -60,7 +60,7 @@ class ChangeFeed {
  public:
   virtual ~ChangeFeed() = default;
 
-  /// Once. `sink` must outlive Stop's `done`.
+  /// Once, and again after each Stop's `done`. `sink` must outlive that.
   virtual void Start(ChangeSink& sink) = 0;
 
   /// Ends the connection in an orderly way; `done` is called once, soon (within a second)

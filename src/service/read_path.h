@@ -74,7 +74,7 @@ MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::s
   // over is then answered as unknown.
   if (over) {
     if (MayFetch(*record, now)) look.next = MemoryLook::Next::kFetch;
-  } else if (look.suspect && MayRefresh(*record, now) && context.resolver.upstream_available()) {
+  } else if (look.suspect && MayRefresh(*record, now) && context.resolver.available()) {
     look.next = MemoryLook::Next::kRefresh;
   }
   return look;
@@ -84,6 +84,7 @@ MemoryLook LookInMemory(const ServiceContext& context, EntityKeyView key, std::s
 struct Basis {
   const Record* record = nullptr;  ///< nullptr: nothing is known
   bool fetched = false;            ///< for this call
+  bool shared = false;             ///< and from the shared store
   bool suspect = false;
 };
 
@@ -95,7 +96,7 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Basis& basis, 
   }
   if (basis.fetched) {
     context.metrics.decision_age.Observe(Millis(0));
-    return {.source = AnswerOrigin::Source::kUpstream};
+    return {.source = basis.shared ? AnswerOrigin::Source::kRedis : AnswerOrigin::Source::kUpstream};
   }
   if (basis.suspect) context.metrics.stale_answers.Add();
   const Millis age = context.cover.AgeOf(*basis.record, now);
@@ -139,7 +140,8 @@ class ReadHandler {
       const WallTime wall_now = context_.clock.WallNow();
       look = LookInMemory(context_, key, Reader::FeatureId(state), now, *terms,
                           [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
-      if (look.next == MemoryLook::Next::kAnswer) return Answer(call, state, {.record = look.record, .suspect = look.suspect}, now);
+      if (look.next == MemoryLook::Next::kAnswer)
+        return Answer(call, state, {.record = look.record, .suspect = look.suspect}, now);
     }
     const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
                                                                   : EntitlementResolver::Patience::kDeadline;
@@ -157,7 +159,8 @@ class ReadHandler {
       record = nullptr;
     }
     const bool suspect = record != nullptr && !resolution.fetched && IsSuspect(*record, now, context_.cover);
-    Answer(call, state, {.record = record, .fetched = resolution.fetched, .suspect = suspect}, now);
+    Answer(call, state,
+           {.record = record, .fetched = resolution.fetched, .shared = resolution.shared, .suspect = suspect}, now);
   }
 
   void Answer(Call& call, const typename Reader::State& state, Basis basis, MonoTime now) const {

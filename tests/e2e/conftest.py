@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness.daemon import Daemon, Daemons
+from harness.redis_server import RedisServer
 from harness.reference_ws import ReferenceWs
 from independent_upstream import Upstream
 
@@ -60,6 +61,12 @@ def sidecar(upstream: Upstream, daemon: Daemons) -> Daemon:
 def feed(upstream: Upstream) -> Iterator[ReferenceWs]:
     """The reference WebSocket server, with both generations, that accepts the key of `upstream`."""
     with ReferenceWs(api_key=upstream.api_key or "") as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
         yield server
 
 

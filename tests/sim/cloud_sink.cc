@@ -19,8 +19,7 @@ CloudSink::Fate CloudSink::Draw(MonoTime deadline) {
     switch (dice_.Pick(4)) {
       case 0:  // never arrives
         fate.counts = false;
-        fate.failure = {
-            .status = absl::UnavailableError("down"), .surely_not_processed = true, .safe_to_repeat = true};
+        fate.failure = {.status = absl::UnavailableError("down"), .surely_not_processed = true, .safe_to_repeat = true};
         break;
       case 1:  // the answer is lost
         fate.failure = {.status = absl::UnavailableError("cut off"), .safe_to_repeat = true};

@@ -28,7 +28,7 @@ class CloudSink : public UsageSink {
 
   bool HasCounted(const std::string& key) const { return keys_.contains(key); }
 
-  double failing = 0;  ///< share of the calls that go wrong
+  double failing = 0;                    ///< share of the calls that go wrong
   static constexpr double kPoison = -1;  ///< a value that is refused for ever
 
  private:

@@ -16,7 +16,7 @@ GraphqlFeed::~GraphqlFeed() {
 
 void GraphqlFeed::Start(ChangeSink& sink) {
   Post([this, &sink] {
-    if (stopped_) return;
+    stopped_ = false;
     sink_ = &sink;
     Connect();
   });

@@ -65,6 +65,8 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
   counter("sidecar_network_request_errors_total", "Exchanges with upstream that failed for another reason.",
           metrics.network_request_errors.value());
   counter("sidecar_redis_client_errors_total", "Redis commands that failed.", metrics.redis_client_errors.value());
+  counter("sidecar_redis_malformed_total", "Records in Redis that could not be used.", metrics.redis_malformed.value());
+  gauge("sidecar_redis_up", "1: Redis is connected and answers in time.", metrics.redis_up.value());
   counter("sidecar_cache_hits_total", "Reads that found a record in memory.", metrics.cache_hits.value());
   counter("sidecar_cache_misses_total", "Reads that found none.", metrics.cache_misses.value());
 

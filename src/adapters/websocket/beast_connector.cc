@@ -1,9 +1,5 @@
 #include "adapters/websocket/beast_connector.h"
 
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
-
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/bind_handler.hpp>
@@ -16,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "adapters/net/tls_client.h"
 #include "adapters/websocket/connection.h"
 #include "text/text.h"
 
@@ -75,7 +72,10 @@ class StreamConnection : public Connection {
       if (const absl::Status prepared = PrepareTls(std::move(socket)); !prepared.ok()) return Fail(prepared);
       stream_->next_layer().async_handshake(asio::ssl::stream_base::client, [self = Self()](const Error& error) {
         if (self->ended()) return;
-        if (error) return self->Fail(self->TlsFailure(error));
+        if (error) {
+          SSL* const ssl = self->stream_->next_layer().native_handle();
+          return self->Fail(TlsFailure(ssl, self->options_.endpoint.host, error));
+        }
         self->Upgrade();
       });
     } else {
@@ -85,38 +85,12 @@ class StreamConnection : public Connection {
   }
 
   absl::Status PrepareTls(Socket socket) {
-    Error error;
     tls_.emplace(asio::ssl::context::tls_client);
-    SSL_CTX_set_min_proto_version(tls_->native_handle(), TLS1_2_VERSION);
-    tls_->set_default_verify_paths(error);
-    if (error) return Unavailable("cannot use the system's certificate authorities: ", error.message());
-    if (!options_.extra_ca_file.empty()) tls_->load_verify_file(options_.extra_ca_file, error);
-    if (error) return Unavailable("cannot use EXTRA_CA_FILE ", options_.extra_ca_file, ": ", error.message());
+    if (absl::Status status = TrustAuthorities(*tls_, options_.extra_ca_file, "EXTRA_CA_FILE"); !status.ok()) {
+      return status;
+    }
     stream_.emplace(TcpStream(std::move(socket)), *tls_);
-    SSL* const ssl = stream_->next_layer().native_handle();
-    SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-    const std::string& host = options_.endpoint.host;
-    asio::ip::make_address(host, error);
-    if (!error) {  // an address: compared with the certificate's addresses, and no SNI (RFC 6066, 3)
-      if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1) return absl::OkStatus();
-    } else {
-      SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      if (SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1) {
-        return absl::OkStatus();
-      }
-    }
-    return Unavailable("the host name ", host, " cannot be checked");
-  }
-
-  absl::Status TlsFailure(const Error& error) {
-    if constexpr (kTls) {
-      const long verdict = SSL_get_verify_result(stream_->next_layer().native_handle());
-      if (verdict != X509_V_OK) {
-        return Unavailable("the certificate of ", options_.endpoint.host,
-                           " is refused: ", X509_verify_cert_error_string(verdict));
-      }
-    }
-    return Unavailable("TLS with ", options_.endpoint.host, " failed: ", error.message());
+    return ExpectHost(stream_->next_layer().native_handle(), options_.endpoint.host);
   }
 
   void Upgrade() {

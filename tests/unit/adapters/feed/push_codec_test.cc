@@ -175,7 +175,9 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& row) { return row.param.what; });
 
 TEST(PushCodecTest, WhatCannotBeReadStillNamesWhomItIsAbout) {
-  const auto doubt = [](Subscription subscription, const char* data) { return DoubtOf(subscription, *ParseJson(data)); };
+  const auto doubt = [](Subscription subscription, const char* data) {
+    return DoubtOf(subscription, *ParseJson(data));
+  };
   const auto named = [&](Subscription subscription, const char* data) {
     const std::optional<Push> push = doubt(subscription, data);
     return push.has_value() ? std::get<ListPush>(*push).key : EntityKey();

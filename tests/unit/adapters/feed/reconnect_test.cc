@@ -307,9 +307,19 @@ TEST_F(FeedTest, StopsBeforeItStarted) {
   feed_.Stop([&] { done = true; });
   Settle();
   EXPECT_TRUE(done);
+  EXPECT_EQ(attempts(), 0U);
+}
+
+TEST_F(FeedTest, StartsAgainAfterItHasStopped) {
+  GoLive();
+  bool done = false;
+  feed_.Stop([&] { done = true; });
+  Settle();
+  peer().CloseWith(1000, "");
+  ASSERT_TRUE(done);
   feed_.Start(sink_);
   Settle();
-  EXPECT_EQ(attempts(), 0U);
+  EXPECT_EQ(attempts(), 2U);
 }
 
 TEST_F(FeedTest, EveryStopIsAnswered) {

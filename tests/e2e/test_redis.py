@@ -1,0 +1,325 @@
+"""The shared tier: what one replica learns, the others read; memory follows Redis (docs/redis.md)."""
+
+import json
+import statistics
+import time
+from typing import Any
+
+import pytest
+
+from harness import push
+from harness.daemon import Daemon, Daemons
+from harness.redis_server import RedisServer
+from harness.reference_ws import V2_FIELDS, ReferenceWs
+from harness.waiting import SLACK_SECONDS, eventually, timed
+from independent_upstream import FOREVER, Silent, Upstream, any_request, customer, edge
+
+
+def fetches(upstream: Upstream, customer_id: str = "c") -> int:
+    return upstream.recorder.count(edge() & customer(customer_id))
+
+
+def usage(daemon: Daemon, customer_id: str = "c", **call: Any) -> float:
+    return daemon.client.metered(customer_id, "seats", **call).entitlement.current_usage
+
+
+def source(daemon: Daemon, customer_id: str = "c") -> str:
+    return daemon.client.traced.metered(customer_id, "seats").source
+
+
+@pytest.fixture
+def world(upstream: Upstream) -> Upstream:
+    scope = upstream.world.customer("c")
+    scope.boolean("flag").numeric("size", 7).metered("seats", limit=5, usage=3)
+    scope.credit("coins", limit=10, usage=4).metered("drafts", unlimited=True, credit_rate=(1, "coins"))
+    return upstream
+
+
+@pytest.fixture
+def replica(world: Upstream, redis_server: RedisServer, daemon: Daemons) -> Any:
+    """Starts a replica; each reads by hand what it is asked for."""
+
+    def start(**environment: object) -> Daemon:
+        started = daemon(world, **(redis_server.environment() | environment))
+        eventually(lambda: started.metrics()["sidecar_redis_up"] == 1)
+        return started
+
+    return start
+
+
+def stored(server: RedisServer, customer_id: str = "c") -> None:
+    """Returns once the record is in Redis: nobody who is answered waits for that."""
+    client = server.client()
+    eventually(lambda: client.exists(f"production:sidecar:c_{customer_id}"))
+
+
+class TestSharing:
+    def test_what_one_has_fetched_the_other_reads_from_redis(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        first, second = replica(), replica()
+        assert source(first) == "upstream"
+        stored(redis_server)
+        assert source(second) == "redis"
+        assert source(second) == "memory"
+        assert fetches(world) == 1
+        assert usage(second) == 3
+        assert second.client.boolean("c", "flag").has_access
+        assert second.client.numeric("c", "size").entitlement.value == 7
+        assert second.client.v2("c", currency="coins") == first.client.v2("c", currency="coins")
+
+    def test_an_unknown_customer_is_shared_too(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        first, second = replica(), replica()
+        reasons = {first.client.boolean("nobody", "flag").access_denied_reason}
+        stored(redis_server, "nobody")
+        reasons.add(second.client.boolean("nobody", "flag").access_denied_reason)
+        assert len(reasons) == 1
+        assert fetches(world, "nobody") == 1
+
+    def test_500_misses_of_two_replicas_make_one_request_each_at_most(self, replica: Any, world: Upstream) -> None:
+        replicas = [replica(), replica()]
+        calls = [each.client.background.metered("c", "seats") for _ in range(250) for each in replicas]
+        assert {call.result().entitlement.current_usage for call in calls} == {3}
+        assert fetches(world) <= len(replicas)
+
+    def test_a_fetch_that_somebody_else_has_begun_is_waited_for(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        """The vendor's lock and channel (docs/protocol.md section 7.7)."""
+        first = replica()
+        usage(first)
+        stored(redis_server)
+        client = redis_server.client()
+        names = client.keys("production:*c_c*")
+        values = client.mget(names)
+        client.delete(*names)
+        second = replica()
+        client.set("production:refetchEntityEntitlementsAfterCacheMiss-c", "somebody", px=5000)
+        call = second.client.background.metered("c", "seats")
+        channel = "production:refetchEntityEntitlementsAfterCacheMiss:c"
+        eventually(lambda: client.pubsub_numsub(channel)[0][1] == 1)
+        client.mset(dict(zip(names, values, strict=True)))
+        client.delete("production:refetchEntityEntitlementsAfterCacheMiss-c")
+        client.publish(channel, "{}")
+        assert call.result().entitlement.current_usage == 3
+        assert fetches(world) == 1
+
+    def test_a_restart_without_upstream_answers_from_redis(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        first = replica()
+        usage(first)
+        stored(redis_server)
+        world.stop()
+        answer = replica(ENTITLEMENTS_TIMEOUT_MS=1000).client.metered("c", "seats")
+        assert (answer.is_fallback, answer.entitlement.current_usage) == (False, 3)
+
+
+class TestCoherence:
+    def test_an_external_set_of_the_old_layout_reaches_a_running_daemon(
+        self, replica: Any, redis_server: RedisServer
+    ) -> None:
+        reader = replica(REDIS_EXTERNAL_WRITER=1)
+        usage(reader)
+        client = redis_server.client()
+        name = "production:c_c:f_seats"
+        eventually(lambda: client.exists(name))
+        client.mset({name: '{"currentUsage":4}', name + "#timestamp": str(int(time.time() * 1000) + 1000)})
+        _, seconds = timed(lambda: eventually(lambda: usage(reader), lambda seen: seen == 4))
+        assert seconds < 0.05 + SLACK_SECONDS
+
+    def test_an_external_set_of_the_new_layout_does_too(self, replica: Any, redis_server: RedisServer) -> None:
+        reader = replica(REDIS_EXTERNAL_WRITER=1)
+        usage(reader)
+        client = redis_server.client()
+        eventually(lambda: client.exists("production:c_c"))
+        feature = {"id": "seats", "displayName": "Seats", "featureType": "NUMBER", "meterType": "Fluctuating"}
+        entry = {
+            "calculatedEntitlement": {
+                "type": "FEATURE",
+                "feature": feature | {"units": "seat", "unitsPlural": "seats"},
+                "usageLimit": 50,
+                "hasUnlimitedUsage": False,
+                "hasSoftLimit": False,
+                "enumValues": [],
+                "resetPeriod": None,
+            },
+            "usageData": {"currentUsage": 9, "usagePeriodStart": None, "usagePeriodEnd": None, "updatedAt": 5},
+        }
+        now = str(int(time.time() * 1000) + 1000)
+        client.mset(
+            {
+                "production:c_c": json.dumps({"seats": entry}),
+                "production:c_c#timestamp": now,
+                "production:c_c:metadata": '{"accessDeniedReason":null}',
+                "production:c_c:metadata#timestamp": now,
+            }
+        )
+        eventually(lambda: reader.client.metered("c", "seats").entitlement.usage_limit, lambda seen: seen == 50)
+
+    def test_a_report_to_one_shows_in_the_other(self, replica: Any, world: Upstream) -> None:
+        first, second = replica(), replica()
+        usage(first)
+        eventually(lambda: usage(second) == 3)
+        delays = []
+        for n in range(4, 24):
+            first.client.report_usage("c", "seats", 1)
+            _, seconds = timed(lambda: eventually(lambda: usage(second), lambda seen, n=n: seen == n))
+            delays.append(seconds)
+        assert statistics.median(delays) < 0.05 + SLACK_SECONDS
+
+    def test_flushall_doubts_everything_and_it_is_filled_again(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenarios 24 and 29."""
+        reader = replica()
+        usage(reader)
+        client = redis_server.client()
+        eventually(lambda: client.exists("production:c_c"))
+        client.flushall()
+        eventually(lambda: usage(reader) == 3 and client.exists("production:c_c"))
+
+
+class TestFaults:
+    def test_down_at_the_start(self, world: Upstream, redis_server: RedisServer, daemon: Daemons) -> None:
+        """Scenario 22: it serves, and joins when Redis is there."""
+        redis_server.kill()
+        served = daemon(world, **redis_server.environment())
+        assert usage(served) == 3
+        assert served.metrics()["sidecar_redis_up"] == 0
+        redis_server.start()
+        eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+
+    def test_killed_in_traffic_and_back_empty(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenarios 23 and 24: hits stay hits, misses go upstream, what is used is written again."""
+        served = replica()
+        usage(served)
+        redis_server.kill()
+        eventually(lambda: served.metrics()["sidecar_redis_up"] == 0)
+        for name in ("c", "c", "other", "c"):
+            answer, seconds = timed(lambda name=name: served.client.metered(name, "seats"))
+            assert seconds < 0.3 + SLACK_SECONDS
+        assert usage(served) == 3
+        redis_server.start()
+        eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+        client = redis_server.client()
+        eventually(lambda: usage(served) == 3 and client.exists("production:c_c"))
+
+    def test_back_empty_without_upstream_it_is_filled_from_memory(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenario 24."""
+        served = replica(ENTITLEMENTS_TTL_SECS=2)
+        usage(served)
+        stored(redis_server)
+        eventually(lambda: source(served), lambda seen: seen == "memory")
+        world.faults.inject(any_request(), Silent(), times=FOREVER)
+        redis_server.kill()
+        redis_server.start()
+        client = redis_server.client()
+        eventually(lambda: usage(served) == 3 and client.exists("production:c_c"))
+
+    def test_stopped_in_traffic(self, replica: Any, redis_server: RedisServer, world: Upstream) -> None:
+        """Scenario 26: a Redis that does not answer costs each miss its time limit, until it is left alone."""
+        served = replica()
+        usage(served)
+        redis_server.pause()
+        worst = 0.0
+        for n in range(12):
+            _, seconds = timed(lambda n=n: served.client.metered(f"other-{n}", "seats"))
+            worst = max(worst, seconds)
+            assert usage(served) == 3
+        assert worst < 0.3 + SLACK_SECONDS
+        assert served.metrics()["sidecar_redis_up"] == 0
+        redis_server.resume()
+        eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+
+    @pytest.mark.parametrize(
+        "value",
+        ["", "{", "[]", "7", '{"seats":7}', '{"seats":{"calculatedEntitlement":[]}}', "\xff\xfe", '{"a":{"b":' * 100],
+    )
+    def test_a_corrupt_value_is_a_miss(
+        self, value: str, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenario 27."""
+        client = redis_server.client()
+        client.mset({"production:c_c": value, "production:c_c#timestamp": "1"})
+        served = replica()
+        assert usage(served) == 3
+        assert served.metrics()["sidecar_redis_malformed_total"] >= 1
+
+    def test_a_value_of_another_type_is_a_miss(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        client = redis_server.client()
+        client.rpush("production:c_c", "x")
+        client.hset("production:c_c#timestamp", "a", "b")
+        assert usage(replica()) == 3
+        eventually(lambda: client.type("production:c_c") == "string")
+
+    def test_a_replica_in_the_masters_place_is_read_and_not_written(
+        self, world: Upstream, redis_server: RedisServer, daemon: Daemons
+    ) -> None:
+        """Scenario 25."""
+        redis_server.client().replicaof("127.0.0.1", 1)
+        served = daemon(world, **redis_server.environment())
+        assert usage(served) == 3
+        assert usage(served) == 3
+
+    def test_a_cluster_is_refused(self, world: Upstream, daemon: Daemons) -> None:
+        with RedisServer(cluster_enabled="yes") as clustered, pytest.raises(AssertionError) as refused:
+            daemon(world, **clustered.environment())
+        assert "78" in str(refused.value)
+        assert "Cluster" in str(refused.value)
+
+
+class TestLogin:
+    def test_user_password_and_database(self, world: Upstream, daemon: Daemons) -> None:
+        with RedisServer() as server:
+            client = server.client()
+            client.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"], categories=["+@all"])
+            client.acl_setuser("default", enabled=False)
+            login: dict[str, object] = {"REDIS_USERNAME": "app", "REDIS_PASSWORD": "secret", "REDIS_DB": 3}
+            served = daemon(world, **(server.environment() | login))
+            usage(served)
+            inside = server.client(username="app", password="secret", db=3)
+            eventually(lambda: inside.exists("production:c_c"))
+
+    def test_a_wrong_password_is_said_and_served_without(self, world: Upstream, daemon: Daemons) -> None:
+        with RedisServer(requirepass="right") as server:
+            served = daemon(world, **(server.environment() | {"REDIS_PASSWORD": "wrong"}))
+            assert usage(served) == 3
+            said = served.process.stderr.wait_for(lambda line: "REDIS_PASSWORD" in line)
+            assert said is not None
+            assert "wrong" not in said
+
+
+class TestLeader:
+    @pytest.fixture
+    def fed(self, replica: Any, feed: ReferenceWs) -> Any:
+        return lambda **more: replica(WS_ENABLED=1, WS_URL=feed.url, **more)
+
+    def test_one_of_three_holds_the_feed_and_all_hear_of_a_push(
+        self, fed: Any, feed: ReferenceWs, world: Upstream
+    ) -> None:
+        replicas = [fed(), fed(), fed()]
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        for each in replicas:
+            eventually(lambda each=each: usage(each) == 3)
+        assert feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", 4)) == 1
+        for each in replicas:
+            eventually(lambda each=each: usage(each), lambda seen: seen == 4)
+
+    def test_another_takes_over_when_the_leader_ends(self, fed: Any, feed: ReferenceWs, world: Upstream) -> None:
+        first = fed()
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        second = fed()
+        usage(second)
+        first.stop()
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", 4))
+        eventually(lambda: usage(second), lambda seen: seen == 4)

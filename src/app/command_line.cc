@@ -17,6 +17,7 @@ usage: stigg-sidecar [verb] [arguments]
   dev [--data FILE] [--upstream-port N]
                              run it against a local upstream in the same process: no account,
                              no network (docs/dev.md)
+  cache-service              keep Redis current, without answering checks (docs/redis.md)
   check-config               print the effective configuration, or everything that is wrong with it
   health | ready             ask a running sidecar; exit 0 when it is, 1 when it is not
   get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]
@@ -46,6 +47,7 @@ int RunCommandLine(const Environment& environment, Arguments arguments) {
   if (verb == "check-config") return CheckConfig(environment, arguments);
   if (verb == "health" || verb == "ready") return Probe(environment, arguments, verb == "ready");
   if (verb == "get") return Get(environment, arguments);
+  if (verb == "cache-service") return CacheService(environment, arguments);
   if (verb == "spool") return SpoolVerb(environment, arguments);
   if (verb == "version" || verb == "--version") return Print(StrCat("stigg-sidecar ", kVersion, "\n"));
   if (verb == "help" || verb == "--help" || verb == "-h") return Print(StrCat(kUsage, HelpText()));

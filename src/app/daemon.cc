@@ -115,7 +115,8 @@ absl::Status Daemon::Start() {
   snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
   const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
   if (redis_) {
-    const RedisWiring::Parts parts{*intake_, *resolver_, upstream_->feed()};
+    const RedisWiring::Parts parts{*intake_, [this](EntityKeyView key) { resolver_->ChangedInShared(key); },
+                                   upstream_->feed()};
     if (absl::Status status = redis_->Start(parts); !status.ok()) return status;
   }
   front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});

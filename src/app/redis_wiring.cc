@@ -34,8 +34,8 @@ RedisWiring::RedisWiring(const Config& config, const Tools& tools)
       subscriber_("Redis, second connection", {io_.context(), tools.clock, timers_, tools.random, tools.metrics},
                   [this] { return LinkSettings(/*tracks=*/false); }, nullptr, {}),
       locks_(client_, subscriber_, keys_, tools.clock, timers_),
-      writer_(client_, keys_, tools.clock, [this](MonoTime at) { return store_.RedisTime(at); },
-              {.keys_ttl_secs = config.redis.keys_ttl_secs}),
+      writer_(client_, keys_, tools.clock, tools.metrics, [this](MonoTime at) { return store_.RedisTime(at); },
+              {.keys_ttl_secs = config.redis.keys_ttl_secs, .update_only = config.redis.update_only}),
       store_(client_, writer_, locks_, tools.clock, tools.metrics,
              {.timeout = config.redis.timeout,
               .unknown_age = LongestLife(config.redis),
@@ -62,11 +62,8 @@ RedisLinkSettings RedisWiring::LinkSettings(bool tracks) const {
 
 absl::Status RedisWiring::Start(const Parts& parts) {
   cover_ = std::make_unique<RedisCover>(
-      RedisCover::Parts{.client = client_,
-                        .store = store_,
-                        .intake = parts.intake,
-                        .changed = [&resolver = parts.resolver](EntityKeyView key) { resolver.ChangedInShared(key); },
-                        .clock = tools_.clock},
+      RedisCover::Parts{
+          .client = client_, .store = store_, .intake = parts.intake, .changed = parts.changed, .clock = tools_.clock},
       keys_, config_.timeout, config_.external_writer);
   store_.SetMaintained([this] { return cover_->maintained(); });
   auto ended = std::make_shared<std::promise<absl::Status>>();

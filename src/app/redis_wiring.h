@@ -1,6 +1,7 @@
 // The Redis tier, put together: connections on a thread of their own, the store, the leader.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/functional/any_invocable.h"
@@ -14,7 +15,6 @@
 #include "adapters/redis/redis_store.h"
 #include "adapters/redis/redis_writer.h"
 #include "config/config.h"
-#include "core/entitlement_resolver.h"
 
 namespace sidecar {
 
@@ -29,7 +29,8 @@ class RedisWiring {
   /// What the tier works on; all must outlive it.
   struct Parts {
     ChangeSink& intake;
-    EntitlementResolver& resolver;
+    /// Somebody has changed the record in Redis.
+    std::function<void(EntityKeyView)> changed;
     ChangeFeed* feed;  ///< nullptr: this process never leads
   };
 
@@ -39,6 +40,10 @@ class RedisWiring {
   RedisWiring(const Config& config, const Tools& tools);
 
   SharedStore& store() { return store_; }
+  bool up() const { return client_.up(); }
+  bool leads() const { return leader_ != nullptr && leader_->leads(); }
+  /// After Start: somebody keeps Redis current.
+  bool maintained() const { return cover_->maintained(); }
 
   /// Connects, and waits a moment for the outcome. INVALID_ARGUMENT: this Redis can never serve
   /// us (a cluster, or too old). Whatever else is wrong with it, the daemon serves without.

@@ -26,6 +26,7 @@ struct RedisConfig {
   Secret password;
   bool tls = false;
   std::string tls_ca_file;          ///< trusted beside the system's authorities
+  bool update_only = true;          ///< pushed lists update what is there, and add nothing
   bool external_writer = false;     ///< the vendor's service keeps Redis current
   int64_t keys_ttl_secs = 604'800;  ///< negative: keys do not expire
   Millis timeout{50};

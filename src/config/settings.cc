@@ -86,6 +86,19 @@ ValueCodec Fallbacks() {
           .quote = ValueCodec::Quote::kMistakesOnly};
 }
 
+ValueCodec UpdatePolicy() {
+  return {
+      .parse =
+          [](std::string_view value, Config& config) {
+            const bool upsert = EqualsIgnoreCase(value, "UPSERT");
+            if (!upsert && !EqualsIgnoreCase(value, "UPDATE_IF_EXISTS")) return false;
+            config.redis.update_only = !upsert;
+            return true;
+          },
+      .show =
+          [](const Config& config) { return std::string(config.redis.update_only ? "UPDATE_IF_EXISTS" : "UPSERT"); }};
+}
+
 /// Zero would expire keys at once; Redis has no such expiry.
 ValueCodec KeysTtl() {
   constexpr int64_t kTenYears = 10LL * 365 * 86'400;
@@ -197,6 +210,8 @@ std::vector<Setting> MakeSettings() {
       {"REDIS_TLS", "Redis", kBoolAccepted, "0", "", false, Bool(MEMBER(redis.tls))},
       {"REDIS_TLS_CA_FILE", "Redis", "path of a PEM file", "none", "Trusted beside the system's authorities.", false,
        Text(MEMBER(redis.tls_ca_file))},
+      {"CACHE_UPDATE_POLICY", "Redis", "UPDATE_IF_EXISTS or UPSERT", "UPDATE_IF_EXISTS",
+       "Whether pushed lists are written for customers that Redis does not hold.", false, UpdatePolicy()},
       {"REDIS_EXTERNAL_WRITER", "Redis", kBoolAccepted, "0",
        "The vendor's persistent-cache-service keeps Redis current: records of its are trusted.", false,
        Bool(MEMBER(redis.external_writer))},

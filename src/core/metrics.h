@@ -37,6 +37,9 @@ struct Metrics {
   // Redis.
   Gauge redis_up;           ///< 1: connected, and answering in time
   Counter redis_malformed;  ///< records in Redis that could not be used
+  Counter redis_writes;     ///< scripts that wrote
+  Counter redis_unwritten;  ///< scripts that found something newer, or not what they update
+  Counter redis_failed_writes;
 
   // The durable spool.
   Gauge spool_up;           ///< 1: reports can be spooled

@@ -1,14 +1,19 @@
 """The shared tier: what one replica learns, the others read; memory follows Redis (docs/redis.md)."""
 
 import json
+import signal
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import push
+from harness.certificates import CertificateAuthority
 from harness.daemon import Daemon, Daemons
+from harness.ports import free_ports
+from harness.process import is_sanitized, run
 from harness.redis_server import RedisServer
 from harness.reference_ws import V2_FIELDS, ReferenceWs
 from harness.waiting import SLACK_SECONDS, eventually, timed
@@ -323,3 +328,159 @@ class TestLeader:
         feed.wait_for_subscriptions(*V2_FIELDS)
         feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", 4))
         eventually(lambda: usage(second), lambda seen: seen == 4)
+
+    def test_a_paused_leader_overwrites_nothing(
+        self, fed: Any, feed: ReferenceWs, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        """200 pushes; the leader is stopped in the middle of them and goes on when another leads."""
+        replicas = [fed() for _ in range(3)]
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        for each in replicas:
+            eventually(lambda each=each: usage(each) == 3)
+        client = redis_server.client()
+        stored(redis_server)
+        leader = next(each for each in replicas if each.metrics()["sidecar_ws_connected"] == 1)
+        for n in range(100):
+            feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", n))
+        leader.process.signal(signal.SIGSTOP)
+        client.delete("production:sidecar:leader")  # its lease runs out
+        others = [each for each in replicas if each is not leader]
+        eventually(lambda: any(each.metrics()["sidecar_ws_connected"] == 1 for each in others))
+        for n in range(100, 200):
+            feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", n))
+        value = "production:c_c:f_seats"
+        eventually(lambda: json.loads(client.get(value) or "{}").get("currentUsage") == 199)
+        leader.process.signal(signal.SIGCONT)
+        eventually(lambda: leader.metrics()["sidecar_ws_connected"] == 0)
+        for each in replicas:
+            eventually(lambda each=each: usage(each), lambda seen: seen == 199)
+        assert json.loads(client.get(value) or "{}")["currentUsage"] == 199
+
+    def test_credits_follow_pushes_in_every_replica(
+        self, fed: Any, feed: ReferenceWs, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        first = fed()
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        second = fed()
+        assert first.client.v2("c", currency="coins") is not None
+        stored(redis_server)
+        second.client.v2("c", currency="coins")
+        feed.publish("usageUpdatedV2", push.usage_v2("c", "coins", 9, credit=True))
+        for each in (first, second):
+            eventually(
+                lambda each=each: each.client.v2("c", currency="coins").entitlement.credit.current_usage, lambda seen: seen == 9
+            )
+
+    def test_a_push_that_says_only_that_something_changed_is_fetched_by_all(
+        self, fed: Any, feed: ReferenceWs, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        replicas = [fed(), fed()]
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        for each in replicas:
+            eventually(lambda each=each: usage(each) == 3)
+        stored(redis_server)
+        world.world.customer("c").metered("seats", limit=50, usage=3)
+        feed.publish("packagePublished", push.package("ALL_CUSTOMERS"))
+        for each in replicas:
+            eventually(lambda each=each: each.client.metered("c", "seats").entitlement.usage_limit, lambda n: n == 50)
+
+
+class TestCacheService:
+    def test_it_keeps_redis_current_for_sidecars_without_a_feed(
+        self, world: Upstream, replica: Any, feed: ReferenceWs, redis_server: RedisServer, daemon: Daemons
+    ) -> None:
+        service = daemon.cache_service(world, WS_URL=feed.url, **redis_server.environment())
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        eventually(lambda: service.http("/readyz").status == 200)
+        sidecar = replica()
+        assert usage(sidecar) == 3
+        stored(redis_server)
+        feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", 4))
+        eventually(lambda: usage(sidecar), lambda seen: seen == 4)
+        status = json.loads(service.http("/status").body)
+        assert status == {"redis": "up", "leader": True, "maintained": True, "feed": "live"}
+        assert service.metrics()["persistent_cache_writes_total"] > 0
+
+    def test_it_updates_what_is_there_and_adds_nothing_unless_told(
+        self, world: Upstream, feed: ReferenceWs, redis_server: RedisServer, daemon: Daemons
+    ) -> None:
+        client = redis_server.client()
+        service = daemon.cache_service(world, WS_URL=feed.url, **redis_server.environment())
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        feed.publish("entitlementsUpdatedV2", push.list_v2(world, "c"))
+        eventually(lambda: service.metrics()["persistent_cache_skipped_writes_total"] > 0)
+        assert not client.exists("production:c_c")
+        service.stop()
+        daemon.cache_service(
+            world, WS_URL=feed.url, CACHE_UPDATE_POLICY="UPSERT", KEYS_TTL_IN_SECS=100, **redis_server.environment()
+        )
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        feed.publish("entitlementsUpdatedV2", push.list_v2(world, "c"))
+        eventually(lambda: client.exists("production:c_c"))
+        assert 0 < client.ttl("production:c_c") <= 100
+
+    def test_of_two_one_writes_and_the_other_takes_over(
+        self, world: Upstream, feed: ReferenceWs, redis_server: RedisServer, daemon: Daemons
+    ) -> None:
+        def start() -> Daemon:
+            return daemon.cache_service(world, WS_URL=feed.url, **redis_server.environment())
+
+        first = start()
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        second = start()
+        eventually(lambda: second.http("/readyz").status == 200)
+        assert [each.metrics()["persistent_cache_leader"] for each in (first, second)] == [1, 0]
+        first.stop()
+        eventually(lambda: second.metrics()["persistent_cache_leader"] == 1)
+
+    def test_it_says_what_it_needs(self) -> None:
+        result = run("cache-service", SERVER_API_KEY="key")
+        assert result.returncode == 78
+        assert "REDIS_ENVIRONMENT_PREFIX" in result.stderr
+
+
+class TestLayout:
+    def test_10_000_customers_are_read_back_by_an_independent_reader(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        count = 1_000 if is_sanitized() else 10_000
+        writer = replica(CACHE_MAX_SIZE_BYTES=64 << 20, REDIS_TIMEOUT_MS=5000)
+        names = [f"customer-{n}" for n in range(count)]
+        for name in names:
+            world.world.customer(name).metered("seats", limit=5, usage=len(name)).boolean("flag")
+        for start in range(0, count, 200):
+            calls = [writer.client.background.metered(name, "seats") for name in names[start : start + 200]]
+            assert all(not call.result().is_fallback for call in calls)
+        client = redis_server.client()
+        eventually(lambda: client.exists(*(f"production:sidecar:c_{name}" for name in names)) == count)
+        keys = [f"production:c_{name}" for name in names]
+        for name, text, usage_text in zip(
+            names, client.mget(keys), client.mget([f"{key}:f_seats" for key in keys]), strict=True
+        ):
+            entry = json.loads(text)["seats"]["calculatedEntitlement"]
+            assert (entry["feature"]["id"], entry["usageLimit"]) == ("seats", 5)
+            assert json.loads(usage_text)["currentUsage"] == len(name)
+        stamps = client.mget([f"{key}#timestamp" for key in keys])
+        assert all(int(stamp) > 1_700_000_000_000 for stamp in stamps)
+        assert all(0 < ttl <= 604_800 for ttl in map(client.ttl, keys[:100]))
+
+
+class TestTls:
+    def test_the_certificate_is_checked_against_our_own_authority(
+        self, world: Upstream, daemon: Daemons, tmp_path: Path
+    ) -> None:
+        authority = CertificateAuthority(tmp_path)
+        certificate, key = authority.server("localhost")
+        options = {"tls_port": free_ports(1)[0], "tls_cert_file": certificate, "tls_key_file": key}
+        with RedisServer(tls_ca_cert_file=authority.ca_file, tls_auth_clients="no", **options) as server:
+            port: dict[str, object] = {"REDIS_PORT": options["tls_port"], "REDIS_TLS": 1, "REDIS_HOST": "localhost"}
+            trusting = server.environment() | port | {"REDIS_TLS_CA_FILE": authority.ca_file}
+            served = daemon(world, **trusting)
+            eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+            usage(served)
+            stored(server)
+            for bad in ({"REDIS_TLS_CA_FILE": None}, {"REDIS_HOST": "127.0.0.1"}):
+                refused = daemon(world, **(trusting | bad))
+                assert usage(refused) == 3
+                assert refused.metrics()["sidecar_redis_up"] == 0
+                assert refused.process.stderr.wait_for(lambda line: "certificate" in line)

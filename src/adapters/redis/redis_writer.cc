@@ -21,10 +21,6 @@ std::string DateText(std::optional<WallTime> date, int64_t otherwise) {
   return std::to_string(date.has_value() ? ToEpochMs(*date) : otherwise);
 }
 
-void Ignore(absl::StatusOr<RedisReply> reply) {
-  if (!reply.ok()) spdlog::debug("Redis: a write failed: {}", Message(reply.status()));
-}
-
 }  // namespace
 
 /// A record on its way, and what its sibling will be made of.
@@ -38,6 +34,15 @@ struct RedisWriter::Write {
   std::vector<std::string> keys;
   std::vector<std::string> values;  ///< value and date in turn
 };
+
+void RedisWriter::Note(const absl::StatusOr<RedisReply>& reply) {
+  if (!reply.ok()) {
+    metrics_.redis_failed_writes.Add();
+    spdlog::debug("Redis: a write failed: {}", Message(reply.status()));
+  } else {
+    (reply->is_text() ? metrics_.redis_unwritten : metrics_.redis_writes).Add();
+  }
+}
 
 std::string RedisWriter::Ttl() const { return std::to_string(settings_.keys_ttl_secs); }
 
@@ -94,9 +99,8 @@ void RedisWriter::TryWrite(std::shared_ptr<Write> write) {
                                      write->former};
   arguments.insert(arguments.end(), write->values.begin(), write->values.end());
   Run(redis_scripts::kWriteRecord, std::move(keys), std::move(arguments),
-      [this, write](absl::StatusOr<RedisReply> reply) {
-        if (!reply.ok() || reply->text != "CHANGED" || ++write->attempts > kAttemptsMax)
-          return Ignore(std::move(reply));
+      [this, write](const absl::StatusOr<RedisReply>& reply) {
+        if (!reply.ok() || reply->text != "CHANGED" || ++write->attempts > kAttemptsMax) return Note(reply);
         client_.Call({"GET", keys_.Sibling(write->key.view())}, Deadline(),
                      [this, write](const absl::StatusOr<RedisReply>& held) {
                        if (!held.ok() || !held->is_text()) return;
@@ -118,7 +122,7 @@ void RedisWriter::WriteUsage(const EntityKey& key, const std::string& feature_id
   const EntityKeyView view = key.view();
   Run(redis_scripts::kWriteUsage, {keys_.Leader(), keys_.List(view), keys_.Usage(view, feature_id)},
       {token, Ttl(), EncodeUsage(current, start, end), at.has_value() ? std::to_string(ToEpochMs(*at)) : "now"},
-      Ignore);
+      Noted());
 }
 
 void RedisWriter::AddChange(const EntityKey& key, const std::variant<UsagePush, BalancePush>& push,
@@ -131,11 +135,11 @@ void RedisWriter::AddChange(const EntityKey& key, const std::variant<UsagePush, 
                  sibling->Add({.at_ms = redis_time_(clock_.Now()), .push = push});
                  Run(redis_scripts::kReplaceSibling, {keys_.Leader(), keys_.Sibling(key.view())},
                      {token, Ttl(), held->text, EncodeSibling(*sibling)},
-                     [this, key, push, token, attempts](absl::StatusOr<RedisReply> reply) {
+                     [this, key, push, token, attempts](const absl::StatusOr<RedisReply>& reply) {
                        if (reply.ok() && reply->text == "CHANGED" && attempts < kAttemptsMax) {
                          return AddChange(key, push, token, attempts + 1);
                        }
-                       Ignore(std::move(reply));
+                       Note(reply);
                      });
                });
 }
@@ -175,7 +179,7 @@ void RedisWriter::Apply(const Push& push, const std::string& token) {
                       usage->updated_at, token);
   }
   if (const auto* const balance = std::get_if<BalancePush>(&push)) return AddChange(balance->key, *balance, token, 1);
-  StampTime(keys_.Epoch(), Millis(0), token, Ignore);
+  StampTime(keys_.Epoch(), Millis(0), token, Noted());
 }
 
 void RedisWriter::StampTime(const std::string& key, Millis lives, const std::string& token, Done done) {
@@ -184,7 +188,7 @@ void RedisWriter::StampTime(const std::string& key, Millis lives, const std::str
 
 void RedisWriter::Delete(std::vector<std::string> keys, const std::string& token) {
   keys.insert(keys.begin(), keys_.Leader());
-  Run(redis_scripts::kDelete, std::move(keys), {token}, Ignore);
+  Run(redis_scripts::kDelete, std::move(keys), {token}, Noted());
 }
 
 }  // namespace sidecar

@@ -27,11 +27,12 @@ class RedisWriter {
   using RedisTime = std::function<int64_t(MonoTime)>;
   using Done = absl::AnyInvocable<void(absl::StatusOr<RedisReply>) &&>;
 
-  RedisWriter(RedisClient& client, RedisKeys keys, Clock& clock, RedisTime redis_time,
+  RedisWriter(RedisClient& client, RedisKeys keys, Clock& clock, Metrics& metrics, RedisTime redis_time,
               const RedisWriterSettings& settings)
       : client_(client),
         keys_(std::move(keys)),
         clock_(clock),
+        metrics_(metrics),
         redis_time_(std::move(redis_time)),
         settings_(settings) {}
 
@@ -61,11 +62,17 @@ class RedisWriter {
                  int attempts);
   MonoTime Deadline() const { return clock_.Now() + settings_.timeout; }
   std::string Ttl() const;
+  /// Counts how a write ended.
+  void Note(const absl::StatusOr<RedisReply>& reply);
+  Done Noted() {
+    return [this](const absl::StatusOr<RedisReply>& reply) { Note(reply); };
+  }
   void Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
 
   RedisClient& client_;
   const RedisKeys keys_;
   Clock& clock_;
+  Metrics& metrics_;
   const RedisTime redis_time_;
   const RedisWriterSettings settings_;
 };

@@ -91,6 +91,9 @@ class Daemons:
     def dev(self, *arguments: str, **environment: object) -> Daemon:
         return self._start(["dev", *arguments], environment)
 
+    def cache_service(self, upstream: "Upstream", **environment: object) -> Daemon:
+        return self._start(["cache-service"], upstream_environment(upstream) | environment)
+
     def stop(self) -> None:
         """Every daemon must end cleanly, unless the test saw to its end; all are ended, then the first defect tells."""
         defects: list[BaseException] = []

@@ -4,6 +4,7 @@ import json
 import signal
 import statistics
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.daemon import Daemon, Daemons
 from harness.ports import free_ports
 from harness.process import is_sanitized, run
 from harness.redis_server import RedisServer
+from harness.relay import SlowRelay
 from harness.reference_ws import V2_FIELDS, ReferenceWs
 from harness.waiting import SLACK_SECONDS, eventually, timed
 from independent_upstream import FOREVER, Silent, Upstream, any_request, customer, edge
@@ -243,6 +245,25 @@ class TestFaults:
         redis_server.resume()
         eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
 
+    def test_slowed_to_2_seconds_a_command(
+        self, world: Upstream, redis_server: RedisServer, daemon: Daemons
+    ) -> None:
+        """Scenario 26."""
+        with closing(SlowRelay(redis_server.port)) as relay:
+            served = daemon(world, **(redis_server.environment() | {"REDIS_PORT": relay.port}))
+            eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+            usage(served)
+            relay.delay = 2
+            worst = 0.0
+            for n in range(12):
+                _, seconds = timed(lambda n=n: served.client.metered(f"other-{n}", "seats"))
+                worst = max(worst, seconds)
+                assert usage(served) == 3
+            assert worst < 0.3 + SLACK_SECONDS
+            eventually(lambda: served.metrics()["sidecar_redis_up"] == 0)
+            relay.delay = 0
+            eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
+
     @pytest.mark.parametrize(
         "value",
         ["", "{", "[]", "7", '{"seats":7}', '{"seats":{"calculatedEntitlement":[]}}', "\xff\xfe", '{"a":{"b":' * 100],
@@ -274,6 +295,34 @@ class TestFaults:
         served = daemon(world, **redis_server.environment())
         assert usage(served) == 3
         assert usage(served) == 3
+
+    def test_a_full_redis_is_read_and_not_written(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenario 25: OOM."""
+        served = replica(ENTITLEMENTS_TTL_SECS=1)
+        client = redis_server.client()
+        client.config_set("maxmemory", 1)
+        assert usage(served) == 3
+        eventually(lambda: served.metrics()["sidecar_redis_client_errors_total"] > 0)
+        assert served.metrics()["sidecar_redis_up"] == 1
+        client.config_set("maxmemory", 0)
+        eventually(lambda: usage(served) == 3 and client.exists("production:c_c"))
+
+    def test_a_connection_that_is_cut_is_made_again(
+        self, replica: Any, redis_server: RedisServer, world: Upstream
+    ) -> None:
+        """Scenario 28: what changed while nobody listened shows all the same."""
+        served = replica(REDIS_EXTERNAL_WRITER=1)
+        usage(served)
+        stored(redis_server)
+        client = redis_server.client()
+        name = "production:c_c:f_seats"
+        pipeline = client.pipeline()
+        pipeline.client_kill_filter(_type="normal", skipme=True)
+        pipeline.mset({name: '{"currentUsage":4}', name + "#timestamp": str(int(time.time() * 1000) + 1000)})
+        pipeline.execute()
+        eventually(lambda: usage(served), lambda seen: seen == 4)
 
     def test_a_cluster_is_refused(self, world: Upstream, daemon: Daemons) -> None:
         with RedisServer(cluster_enabled="yes") as clustered, pytest.raises(AssertionError) as refused:

@@ -1,7 +1,8 @@
-"""Loopback relays in front of an upstream: one that speaks TLS, one that is an HTTP proxy."""
+"""Loopback relays in front of a server: one that speaks TLS, one that is an HTTP proxy, one that dawdles."""
 
 import socket
 import ssl
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -109,3 +110,26 @@ class Proxy(_Relay):
                 line = b" ".join([method, path.encode(), version])
                 target.sendall(line + head[head.index(b"\r\n") :] + b"\r\n\r\n" + rest)
             self._join(client, target)
+
+
+class SlowRelay(_Relay):
+    """Passes everything on to a port, answers `delay` seconds late."""
+
+    def __init__(self, target_port: int) -> None:
+        self.delay = 0.0
+        self._target_port = target_port
+        super().__init__()
+
+    def _serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._target_port)) as server:
+            Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+            while data := server.recv(_BUFFER):
+                time.sleep(self.delay)
+                client.sendall(data)
+
+    @staticmethod
+    def _pass_on(client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(_BUFFER):
+                server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)

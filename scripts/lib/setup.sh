@@ -81,7 +81,7 @@ debian_source() {
 }
 
 # ensure_hiredis: hiredis with RESP3, at build/deps: Debian 12's has none, so the next release's
-# source is built (3 s).
+# source is built.
 ensure_hiredis() {
   local prefix=$root/build/deps version=1.2.0-6
   if pkg-config --atleast-version=1.1 hiredis 2>/dev/null; then return; fi

@@ -213,6 +213,8 @@ def refuses_connections(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it was being closed at this very moment: the next look tells
+        return False
     return False
 
 

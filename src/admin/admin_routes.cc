@@ -15,10 +15,11 @@ ServerResponse AnswerAdmin(const AdminRoutes& routes, const ServerRequest& reque
     return {.status = 405, .content_type = "text/plain", .body = "only GET is served here\n"};
   }
   if (request.path == routes.health_path) return Probe(true);
-  if (request.path == routes.ready_path) return Probe(routes.readiness.ready());
+  if (request.path == routes.ready_path) return Probe(routes.ready());
   if (request.path == "/metrics" && !probes_only) {
     return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = routes.metrics_text()};
   }
+  if (request.path == "/status" && routes.status_text && !probes_only) return {.body = routes.status_text()};
   if (probes_only) {
     return {.status = 404,
             .content_type = "text/plain",
@@ -27,7 +28,8 @@ ServerResponse AnswerAdmin(const AdminRoutes& routes, const ServerRequest& reque
   }
   return {.status = 404,
           .content_type = "text/plain",
-          .body = "known are " + routes.health_path + ", " + routes.ready_path + " and /metrics\n"};
+          .body = "known are " + routes.health_path + ", " + routes.ready_path +
+                  (routes.status_text ? ", /status" : "") + " and /metrics\n"};
 }
 
 }  // namespace sidecar

@@ -5,15 +5,16 @@
 #include <string>
 
 #include "adapters/http_server/http_server.h"
-#include "admin/readiness.h"
 
 namespace sidecar {
 
 struct AdminRoutes {
   std::string health_path = "/livez";
   std::string ready_path = "/readyz";
-  const Readiness& readiness;
+  std::function<bool()> ready;
   std::function<std::string()> metrics_text;
+  /// JSON, at /status; empty: there is none.
+  std::function<std::string()> status_text{};
 };
 
 /// Answers one request. `probes_only`: on the gRPC port, where /metrics is not served.

@@ -1,23 +1,21 @@
 // stigg-sidecar cache-service: keeps Redis current for sidecars that run with WS_ENABLED=0. The
 // same writer as in the sidecar, as a process of its own; several may run, one writes.
-#include <spdlog/spdlog.h>
-#include <unistd.h>
-
 #include <cstdio>
-#include <future>
 #include <memory>
 
 #include "adapters/clock/system_clock.h"
 #include "adapters/clock/system_random.h"
 #include "adapters/http/cpprest_transport.h"
 #include "adapters/http_server/http_server.h"
-#include "adapters/log/logging.h"
 #include "adapters/net/asio_timers.h"
 #include "adapters/net/io_thread.h"
+#include "adapters/prometheus/metrics_text.h"
 #include "adapters/system/files.h"
+#include "admin/admin_routes.h"
 #include "app/cloud_upstream.h"
 #include "app/configuration.h"
 #include "app/exit_codes.h"
+#include "app/process.h"
 #include "app/redis_wiring.h"
 #include "app/signals.h"
 #include "app/verbs.h"
@@ -44,9 +42,17 @@ class Service {
         timers_(io_.context()),
         upstream_(config, {clock_, timers_, random_, metrics_, io_.context()}),
         redis_(config, {clock_, random_, metrics_}),
+        routes_{.health_path = config.health_path,
+                .ready_path = config.ready_path,
+                // Redis is there, and this process or another keeps it current.
+                .ready = [this] { return redis_.up() && redis_.maintained(); },
+                .metrics_text = [this] { return MetricsText(); },
+                .status_text = [this] { return StatusText(); }},
         server_(
             io_.context(),
-            [this](const ServerRequest& request, Respond respond) { std::move(respond)(Answer(request)); },
+            [this](const ServerRequest& request, Respond respond) {
+              std::move(respond)(AnswerAdmin(routes_, request, /*probes_only=*/false));
+            },
             HttpServer::Limits{.body_bytes_max = 4 << 10, .connections_max = 256}) {}
 
   absl::Status Start() {
@@ -63,35 +69,15 @@ class Service {
 
   /// Gives the lead away, so that another takes it at once.
   void Stop() {
-    auto stopped = std::make_shared<std::promise<void>>();
-    redis_.Stop([stopped] { stopped->set_value(); });
-    constexpr std::chrono::seconds kPatience{2};
-    stopped->get_future().wait_for(kPatience);
+    AwaitStop([this](absl::AnyInvocable<void() &&> done) { redis_.Stop(std::move(done)); });
   }
 
   IoThread& io() { return io_; }
 
  private:
-  ServerResponse Answer(const ServerRequest& request) const {
-    if (request.method != "GET" && request.method != "HEAD") {
-      return {.status = 405, .content_type = "text/plain", .body = "only GET is served here\n"};
-    }
-    const auto probe = [](bool up) {
-      return ServerResponse{.status = up ? 200 : 503, .body = up ? R"({"status":"UP"})" : R"({"status":"DOWN"})"};
-    };
-    if (request.path == config_.health_path) return probe(true);
-    // Redis is there, and this process or another keeps it current.
-    if (request.path == config_.ready_path) return probe(redis_.up() && redis_.maintained());
-    if (request.path == "/status") {
-      return {.body = StrCat(R"({"redis":")", redis_.up() ? "up" : "down", R"(","leader":)", redis_.leads(),
-                             R"(,"maintained":)", redis_.maintained(), R"(,"feed":")", FeedState(), "\"}")};
-    }
-    if (request.path == "/metrics") {
-      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = MetricsText()};
-    }
-    return {.status = 404,
-            .content_type = "text/plain",
-            .body = StrCat("known are ", config_.health_path, ", ", config_.ready_path, ", /status and /metrics\n")};
+  std::string StatusText() const {
+    return StrCat(R"({"redis":")", redis_.up() ? "up" : "down", R"(","leader":)", redis_.leads(), R"(,"maintained":)",
+                  redis_.maintained(), R"(,"feed":")", FeedState(), "\"}");
   }
 
   bool FeedLive() const {
@@ -101,24 +87,28 @@ class Service {
   std::string_view FeedState() const { return FeedLive() ? "live" : redis_.leads() ? "connecting" : "standby"; }
 
   std::string MetricsText() const {
-    std::string text;
-    const auto series = [&](std::string_view name, std::string_view type, std::string_view help, uint64_t value) {
-      StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n", name, " ", value, "\n");
+    const auto gauge = [](const char* name, const char* help, bool on) {
+      return ExtraSeries{.name = name, .help = help, .values = {{"", on ? 1 : 0}}};
     };
-    series("persistent_cache_redis_up", "gauge", "1: Redis is connected and answers in time.", redis_.up() ? 1 : 0);
-    series("persistent_cache_leader", "gauge", "1: this process writes.", redis_.leads() ? 1 : 0);
-    series("persistent_cache_feed_live", "gauge", "1: the WebSocket of this process is live.", FeedLive() ? 1 : 0);
-    series("persistent_cache_writes_total", "counter", "Changes that were written.", metrics_.redis_writes.value());
-    series("persistent_cache_skipped_writes_total", "counter",
-           "Changes that were older than what is there, or of customers that are not there.",
-           metrics_.redis_unwritten.value());
-    series("persistent_cache_failed_writes_total", "counter", "Changes that could not be written.",
-           metrics_.redis_failed_writes.value());
-    series("persistent_cache_malformed_messages_total", "counter", "Messages of upstream that could not be used.",
-           metrics_.malformed_responses.value());
-    series("persistent_cache_redis_errors_total", "counter", "Redis commands that failed, and lost connections.",
-           metrics_.redis_client_errors.value());
-    return text;
+    const auto counter = [](const char* name, const char* help, const Counter& value) {
+      return ExtraSeries{
+          .name = name, .help = help, .counter = true, .values = {{"", static_cast<double>(value.value())}}};
+    };
+    return SeriesText({
+        gauge("persistent_cache_redis_up", "1: Redis is connected and answers in time.", redis_.up()),
+        gauge("persistent_cache_leader", "1: this process writes.", redis_.leads()),
+        gauge("persistent_cache_feed_live", "1: the WebSocket of this process is live.", FeedLive()),
+        counter("persistent_cache_writes_total", "Changes that were written.", metrics_.redis_writes),
+        counter("persistent_cache_skipped_writes_total",
+                "Changes that were older than what is there, or of customers that are not there.",
+                metrics_.redis_unwritten),
+        counter("persistent_cache_failed_writes_total", "Changes that could not be written.",
+                metrics_.redis_failed_writes),
+        counter("persistent_cache_malformed_messages_total", "Messages of upstream that could not be used.",
+                metrics_.malformed_responses),
+        counter("persistent_cache_redis_errors_total", "Redis commands that failed, and lost connections.",
+                metrics_.redis_client_errors),
+    });
   }
 
   const Config config_;
@@ -130,6 +120,7 @@ class Service {
   AsioTimers timers_;
   CloudUpstream upstream_;
   RedisWiring redis_;
+  const AdminRoutes routes_;
   HttpServer server_;
   std::unique_ptr<Listeners> listeners_;
 };
@@ -154,27 +145,16 @@ int CacheService(const Environment& environment, const Arguments& arguments) {
   if (loaded.config.offline) loaded.violations.emplace_back("OFFLINE: is on; cache-service needs upstream");
   if (!loaded.violations.empty()) return ReportViolations(loaded);
   loaded.config.ws_enabled = true;
-  StartLogging(loaded.config.log_level);
-  for (const std::string& warning : loaded.warnings) spdlog::warn("{}", warning);
-  for (const std::string& line : EffectiveConfiguration(loaded)) spdlog::info("configuration: {}", line);
+  BeginProcess(loaded);
 
   auto* const service = new Service(loaded.config);  // never destroyed, see Service
   Signals signals(service->io().context());
-  const auto end = [](int code) {
-    StopLogging();
-    std::fflush(nullptr);
-    _exit(code);
-  };
-  if (absl::Status status = service->Start(); !status.ok()) {
-    std::fprintf(stderr, "stigg-sidecar: %s\n", std::string(status.message()).c_str());
-    end(absl::IsInvalidArgument(status) ? kExitConfig : kExitFailure);
-  }
+  if (absl::Status status = service->Start(); !status.ok()) EndUnstarted(status);
   std::printf("stigg-sidecar %s: cache service\nSidecar is ready\n", std::string(kVersion).c_str());
   std::fflush(stdout);
   signals.Wait();
   service->Stop();
-  end(kExitOk);
-  return kExitOk;
+  EndProcess(kExitOk);
 }
 
 }  // namespace sidecar

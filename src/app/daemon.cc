@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <future>
 #include <thread>
 
 #include "adapters/prometheus/metrics_text.h"
 #include "adapters/system/limits.h"
 #include "app/configuration.h"
+#include "app/process.h"
 #include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
@@ -52,7 +52,7 @@ Daemon::Daemon(const Config& config)
       door_(cache_, clock_, random_, cover_, Freshness(config)),
       admin_routes_{.health_path = config.health_path,
                     .ready_path = config.ready_path,
-                    .readiness = readiness_,
+                    .ready = [this] { return readiness_.ready(); },
                     .metrics_text =
                         [this] {
                           return MetricsText(metrics_, cache_, std::string(kVersion),
@@ -174,15 +174,13 @@ void Daemon::StartFeed() {
 
 void Daemon::StopFeed() {
   if (upstream_->feed() == nullptr) return;
-  auto stopped = std::make_shared<std::promise<void>>();
-  const auto ended = [stopped] { stopped->set_value(); };
-  if (redis_) {
-    redis_->Stop(ended);
-  } else {
-    upstream_->feed()->Stop(ended);
-  }
-  constexpr std::chrono::seconds kPatience{2};
-  stopped->get_future().wait_for(kPatience);
+  AwaitStop([this](absl::AnyInvocable<void() &&> done) {
+    if (redis_) {
+      redis_->Stop(std::move(done));
+    } else {
+      upstream_->feed()->Stop(std::move(done));
+    }
+  });
 }
 
 void Daemon::WaitForIdle(MonoTime until) {

@@ -1,7 +1,5 @@
 // serve, dev and check-config.
 #include <google/protobuf/stubs/logging.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -10,12 +8,12 @@
 #include <thread>
 
 #include "adapters/http/cpprest_transport.h"
-#include "adapters/log/logging.h"
 #include "adapters/system/files.h"
 #include "app/configuration.h"
 #include "app/daemon.h"
 #include "app/exit_codes.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "app/signals.h"
 #include "app/verbs.h"
 #include "dev/dev_upstream.h"
@@ -27,13 +25,6 @@ namespace {
 int UsageError(std::string_view message) {
   std::fprintf(stderr, "stigg-sidecar: %.*s\n", static_cast<int>(message.size()), message.data());
   return kExitUsage;
-}
-
-/// Ends the process without destructors: fetches may still be under way.
-[[noreturn]] void EndProcess(int code) {
-  StopLogging();
-  std::fflush(nullptr);
-  _exit(code);
 }
 
 /// After Ctrl-C nobody waits for calls that are in flight; what ends by itself may do so.
@@ -49,18 +40,13 @@ void DrainAtTerminal(Daemon& daemon) {
 
 int Run(const LoadedConfig& loaded, bool at_terminal) {
   const Config& config = loaded.config;
-  StartLogging(config.log_level);
+  BeginProcess(loaded);
   // protobuf reports unparsable requests on standard error; we answer them instead.
   google::protobuf::SetLogHandler(nullptr);
-  for (const std::string& warning : loaded.warnings) spdlog::warn("{}", warning);
-  for (const std::string& line : EffectiveConfiguration(loaded)) spdlog::info("configuration: {}", line);
 
   auto* const daemon = new Daemon(config);  // never destroyed, see Daemon
   Signals signals(daemon->io().context());
-  if (absl::Status status = daemon->Start(); !status.ok()) {
-    std::fprintf(stderr, "stigg-sidecar: %s\n", std::string(status.message()).c_str());
-    EndProcess(absl::IsInvalidArgument(status) ? kExitConfig : kExitFailure);
-  }
+  if (absl::Status status = daemon->Start(); !status.ok()) EndUnstarted(status);
   std::printf("%s\nSidecar is ready\n", daemon->Describe().c_str());
   std::fflush(stdout);
   const int signal = signals.Wait();

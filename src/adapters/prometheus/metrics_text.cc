@@ -49,6 +49,13 @@ MetricFamily FamilyOf(const AgeHistogram& ages) {
 
 }  // namespace
 
+std::string SeriesText(const std::vector<ExtraSeries>& series) {
+  std::vector<MetricFamily> families;
+  families.reserve(series.size());
+  for (const ExtraSeries& each : series) families.push_back(FamilyOf(each));
+  return prometheus::TextSerializer().Serialize(families);
+}
+
 std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version,
                         const std::vector<ExtraSeries>& extra) {
   std::vector<MetricFamily> families;

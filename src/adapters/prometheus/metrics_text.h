@@ -18,6 +18,9 @@ struct ExtraSeries {
   std::vector<std::pair<std::string, double>> values;  ///< by the label's value
 };
 
+/// The series alone, in Prometheus' text format.
+std::string SeriesText(const std::vector<ExtraSeries>& series);
+
 /// All series in Prometheus' text format. Names and meaning: docs/metrics.md.
 std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version,
                         const std::vector<ExtraSeries>& extra);

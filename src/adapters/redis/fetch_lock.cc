@@ -59,8 +59,8 @@ void FetchLocks::Release(const EntityKey& key, std::string error) {
     held_.erase(found);
     Json message = Json::object();
     if (!error.empty()) message["error"] = error;
-    client_.Call({"EVAL", std::string(redis_scripts::kRelease), "1", keys_.FetchLock(key.view()), token,
-                  keys_.FetchChannel(key.view()), message.dump()},
+    client_.Call(redis_scripts::Run(redis_scripts::kRelease, {keys_.FetchLock(key.view())},
+                                    {token, keys_.FetchChannel(key.view()), message.dump()}),
                  clock_.Now() + Millis(2'000), [](const absl::StatusOr<RedisReply>&) {});
   });
 }

@@ -22,18 +22,7 @@ void RedisClient::Post(absl::AnyInvocable<void() &&> fn) {
   boost::asio::post(tools_.io, [fn = std::move(fn)]() mutable { std::move(fn)(); });
 }
 
-void RedisClient::Stop() {
-  Post([this] {
-    stopped_ = true;
-    tools_.timers.Cancel(timer_);
-    if (link_ != nullptr) std::exchange(link_, nullptr)->Close();
-    ready_ = false;
-    SetUp(false);
-  });
-}
-
 void RedisClient::Connect() {
-  if (stopped_) return;
   RedisLinkEvents& events = *this;
   link_ = std::make_shared<RedisLink>(tools_.io, make_link_(), events);
   timer_ = tools_.timers.At(tools_.clock.Now() + settings_.connect_timeout, [this] {
@@ -74,7 +63,7 @@ void RedisClient::OnLinkDown(const absl::Status& why) {
   tools_.metrics.redis_client_errors.Add();
   SetUp(false);
   FirstAttemptEnded(why);
-  if (!stopped_) ConnectAgain(why);
+  ConnectAgain(why);
 }
 
 void RedisClient::ConnectAgain(const absl::Status& why) {
@@ -104,7 +93,7 @@ void RedisClient::SetUp(bool up) {
   if (up_gauge_ != nullptr) up_gauge_->Set(up ? 1 : 0);
   if (up) {
     hooks_.on_up();
-  } else if (hooks_.on_down) {
+  } else {
     hooks_.on_down();
   }
 }
@@ -155,7 +144,6 @@ void RedisClient::Unsubscribe(const std::string& channel) {
 }
 
 void RedisClient::NoteErrorReply(const std::string& error) {
-  if (error.starts_with("NOSCRIPT")) return;  // the next call brings it
   tools_.metrics.redis_client_errors.Add();
   const auto is = [&](std::string_view code) { return error.starts_with(code) || Contains(error, StrCat(" ", code)); };
   const bool not_ours = is("LOADING") || is("NOAUTH") || is("MASTERDOWN") || is("MOVED") || is("CLUSTERDOWN");

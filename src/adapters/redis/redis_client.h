@@ -69,9 +69,6 @@ class RedisClient : private RedisLinkEvents {
   /// Once. `first_attempt` hears how the first one ended: OK, or why not.
   void Start(Hooks hooks, absl::AnyInvocable<void(absl::Status) &&> first_attempt);
 
-  /// Ends the connection for good. Any thread.
-  void Stop();
-
   bool up() const { return up_.load(std::memory_order_relaxed); }
 
   /// Sends the command, behind all that were sent before; `done` gets the reply, an error
@@ -114,7 +111,6 @@ class RedisClient : private RedisLinkEvents {
   absl::AnyInvocable<void(absl::Status) &&> first_attempt_;
   std::shared_ptr<RedisLink> link_;
   bool ready_ = false;
-  bool stopped_ = false;
   bool said_down_ = false;
   int attempts_ = 0;
   int timeouts_ = 0;

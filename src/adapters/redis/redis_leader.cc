@@ -37,8 +37,8 @@ void RedisLeader::Apply() {
 }
 
 void RedisLeader::Renew() {
-  parts_.client.Call({"EVAL", std::string(redis_scripts::kRenew), "1", parts_.writer.keys().Leader(), token_,
-                      std::to_string(kLease.count())},
+  parts_.client.Call(redis_scripts::Run(redis_scripts::kRenew, {parts_.writer.keys().Leader()},
+                                        {token_, std::to_string(kLease.count())}),
                      parts_.clock.Now() + kRenewEvery, [this](const absl::StatusOr<RedisReply>& reply) {
                        if (reply.ok() && reply->text == "NOTLEADER" && leads()) StepDown();
                      });

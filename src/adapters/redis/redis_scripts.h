@@ -2,7 +2,13 @@
 // docs/redis.md (fencing, siblings).
 #pragma once
 
+#include <iterator>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/redis/resp.h"
 
 namespace sidecar::redis_scripts {
 
@@ -101,6 +107,14 @@ redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1
 )";
+
+/// The command that runs a script.
+inline RedisCommand Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments) {
+  RedisCommand command{"EVAL", std::string(script), std::to_string(keys.size())};
+  std::move(keys.begin(), keys.end(), std::back_inserter(command));
+  std::move(arguments.begin(), arguments.end(), std::back_inserter(command));
+  return command;
+}
 
 #undef SIDECAR_FENCE
 #undef SIDECAR_PUT

@@ -48,10 +48,7 @@ std::string RedisWriter::Ttl() const { return std::to_string(settings_.keys_ttl_
 
 void RedisWriter::Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments,
                       Done done) {
-  RedisCommand command{"EVAL", std::string(script), std::to_string(keys.size())};
-  std::move(keys.begin(), keys.end(), std::back_inserter(command));
-  std::move(arguments.begin(), arguments.end(), std::back_inserter(command));
-  client_.Call(std::move(command), Deadline(), std::move(done));
+  client_.Call(redis_scripts::Run(script, std::move(keys), std::move(arguments)), Deadline(), std::move(done));
 }
 
 void RedisWriter::WriteRecord(const EntityKey& key, const CustomerEntitlements& value, MonoTime started) {

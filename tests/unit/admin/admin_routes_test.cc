@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "admin/readiness.h"
+
 namespace sidecar {
 namespace {
 
@@ -12,7 +14,8 @@ class AdminTest : public ::testing::Test {
   }
 
   Readiness readiness_;
-  const AdminRoutes routes_{.health_path = "/alive", .readiness = readiness_, .metrics_text = [] { return "m 1\n"; }};
+  const AdminRoutes routes_{
+      .health_path = "/alive", .ready = [this] { return readiness_.ready(); }, .metrics_text = [] { return "m 1\n"; }};
 };
 
 TEST_F(AdminTest, LivenessIsAlwaysUpWithTheseBytes) {

@@ -5,7 +5,6 @@ are past their time to live. Rounds alternate between the two; ratios are median
 rounds' own. Started by `scripts/bench outage`.
 """
 
-import argparse
 import contextlib
 import json
 import pathlib
@@ -65,19 +64,11 @@ def report(rows: list, instructions: dict, rounds: int, seconds: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--customers", type=int, default=1000)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
-    options = parser.parse_args()
+    options = page.options(__doc__)
     instructions = {state: hit_instructions(options.build, state) for state in ("healthy", "outage")}
     rows = rows_of(options.build, options.rounds, options.seconds, options.customers)
     text = report(rows, instructions, options.rounds, options.seconds)
-    print(text)
-    if options.write:
-        page.write("outage", text)
+    page.publish("outage", text, options.write)
 
 
 if __name__ == "__main__":

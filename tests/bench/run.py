@@ -5,7 +5,6 @@ are medians of the rounds' own ratios, so that what the machine does meanwhile c
 Standard library only. Started by scripts/bench.
 """
 
-import argparse
 import contextlib
 import json
 import pathlib
@@ -74,18 +73,10 @@ def report(rows: list, idle: dict, checks: list, instructions: int, rounds: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.5)
-    parser.add_argument("--customers", type=int, default=1000)
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
-    options = parser.parse_args()
+    options = page.options(__doc__)
     rows, idle = load_tables(options.build, options.rounds, options.seconds, options.customers)
     text = report(rows, idle, in_process(options.build), hit_instructions(options.build), options.rounds, options.seconds)
-    print(text)
-    if options.write:
-        page.write("bench", text)
+    page.publish("bench", text, options.write)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,16 @@ def stored(server: RedisServer, customer_id: str = "c") -> None:
     eventually(lambda: client.exists(f"production:sidecar:c_{customer_id}"))
 
 
+def misses_are_quick_and_hits_stay(served: Daemon) -> None:
+    """Twelve misses beside a hit."""
+    worst = 0.0
+    for n in range(12):
+        _, seconds = timed(lambda n=n: served.client.metered(f"other-{n}", "seats"))
+        worst = max(worst, seconds)
+        assert usage(served) == 3
+    assert worst < 0.3 + SLACK_SECONDS
+
+
 class TestSharing:
     def test_what_one_has_fetched_the_other_reads_from_redis(
         self, replica: Any, world: Upstream, redis_server: RedisServer
@@ -235,12 +245,7 @@ class TestFaults:
         served = replica()
         usage(served)
         redis_server.pause()
-        worst = 0.0
-        for n in range(12):
-            _, seconds = timed(lambda n=n: served.client.metered(f"other-{n}", "seats"))
-            worst = max(worst, seconds)
-            assert usage(served) == 3
-        assert worst < 0.3 + SLACK_SECONDS
+        misses_are_quick_and_hits_stay(served)
         assert served.metrics()["sidecar_redis_up"] == 0
         redis_server.resume()
         eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
@@ -254,12 +259,7 @@ class TestFaults:
             eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)
             usage(served)
             relay.delay = 2
-            worst = 0.0
-            for n in range(12):
-                _, seconds = timed(lambda n=n: served.client.metered(f"other-{n}", "seats"))
-                worst = max(worst, seconds)
-                assert usage(served) == 3
-            assert worst < 0.3 + SLACK_SECONDS
+            misses_are_quick_and_hits_stay(served)
             eventually(lambda: served.metrics()["sidecar_redis_up"] == 0)
             relay.delay = 0
             eventually(lambda: served.metrics()["sidecar_redis_up"] == 1)

@@ -14,7 +14,7 @@ constexpr std::string_view kUsage = R"(stigg-sidecar: answers entitlement checks
 usage: stigg-sidecar [verb] [arguments]
 
   serve                      run the sidecar (the default)
-  dev [--data FILE] [--upstream-port N]
+  dev [--data FILE] [--upstream-port N] [--upstream-address ADDRESS]
                              run it against a local upstream in the same process: no account,
                              no network (docs/dev.md)
   cache-service              keep Redis current, without answering checks (docs/redis.md)

@@ -12,6 +12,7 @@
 #include "adapters/redis/redis_client.h"
 #include "adapters/redis/redis_cover.h"
 #include "adapters/redis/redis_leader.h"
+#include "adapters/redis/redis_sentinel.h"
 #include "adapters/redis/redis_store.h"
 #include "adapters/redis/redis_writer.h"
 #include "config/config.h"
@@ -56,7 +57,12 @@ class RedisWiring {
   static constexpr Millis kFirstAttempt{250};
 
  private:
+  RedisClientSettings ClientSettings() const;
   RedisLinkSettings LinkSettings(bool tracks) const;
+  RedisSentinel::Settings SentinelSettings() const;
+  void Connect(absl::AnyInvocable<void(absl::Status) &&> first_attempt);
+  void OnMaster(const RedisAddress& address);
+  void OnUp();
 
   const RedisConfig config_;
   const Tools tools_;
@@ -70,6 +76,12 @@ class RedisWiring {
   RedisStore store_;
   std::unique_ptr<RedisCover> cover_;
   std::unique_ptr<RedisLeader> leader_;
+  std::unique_ptr<RedisSentinel> sentinel_;  // nullptr: there are none
+
+  // The Redis thread only.
+  RedisAddress address_;
+  bool connecting_ = false;
+  bool new_master_ = false;
 };
 
 }  // namespace sidecar

@@ -69,9 +69,12 @@ int Serve(const Environment& environment, const Arguments& arguments) {
 }
 
 int Dev(const Environment& environment, const Arguments& arguments) {
-  const absl::StatusOr<ParsedArguments> parsed = ParseArguments(arguments, {"--data", "--upstream-port"});
+  const absl::StatusOr<ParsedArguments> parsed =
+      ParseArguments(arguments, {"--data", "--upstream-port", "--upstream-address"});
   if (!parsed.ok()) return UsageError(Message(parsed.status()));
-  if (!parsed->positional.empty()) return UsageError("dev takes --data FILE and --upstream-port N only");
+  if (!parsed->positional.empty()) {
+    return UsageError("dev takes --data FILE, --upstream-port N and --upstream-address ADDRESS only");
+  }
   const std::string port_text = parsed->Option("--upstream-port");
   const std::optional<uint16_t> upstream_port = ParseNumber<uint16_t>(port_text);
   if (!port_text.empty() && !upstream_port.has_value()) {
@@ -82,10 +85,13 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   if (!loaded.violations.empty()) return ReportViolations(loaded);
 
   static SystemClock clock;
-  auto upstream =
-      dev::DevUpstream::Start({.data_file = parsed->Option("--data"), .port = upstream_port.value_or(0)}, clock);
+  dev::DevUpstream::Options options{.data_file = parsed->Option("--data"), .port = upstream_port.value_or(0)};
+  if (const std::string address = parsed->Option("--upstream-address"); !address.empty()) options.address = address;
+  auto upstream = dev::DevUpstream::Start(options, clock);
   if (absl::IsUnavailable(upstream.status())) {
-    std::fprintf(stderr, "stigg-sidecar: %s. Choose another --upstream-port, or leave it out for a free one\n",
+    std::fprintf(stderr,
+                 "stigg-sidecar: %s. Choose another --upstream-port or --upstream-address, or leave them out for a "
+                 "free port of 127.0.0.1\n",
                  std::string(Message(upstream.status())).c_str());
     return kExitConfig;
   }

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "config/url.h"
 #include "domain/fallback.h"
 #include "domain/time.h"
 
@@ -21,6 +23,9 @@ struct RedisConfig {
   std::string environment_prefix;  ///< empty: Redis is off
   std::string host = "localhost";
   uint16_t port = 6379;
+  std::vector<HostPort> sentinels;  ///< empty: host and port say where Redis is
+  std::string master_name;          ///< as the Sentinels call it
+  Secret sentinel_password;
   int db = 0;
   std::string username;
   Secret password;

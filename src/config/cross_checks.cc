@@ -17,6 +17,7 @@ class CrossChecks {
     CheckKey();
     CheckOffline();
     CheckDrain();
+    CheckSentinels();
     for (const std::string_view name : kSettingsToCome) {
       if (IsSet(name)) {
         Violate(name,
@@ -88,6 +89,24 @@ class CrossChecks {
     if (config_.drain_settle <= config_.drain_timeout) return;
     Violate("DRAIN_SETTLE_MS=", config_.drain_settle.count(),
             " is longer than DRAIN_TIMEOUT_MS=", config_.drain_timeout.count(), ", which includes it");
+  }
+
+  void CheckSentinels() {
+    const bool has_name = !config_.redis.master_name.empty();
+    const bool has_sentinels = !config_.redis.sentinels.empty();
+    if (has_sentinels && !has_name) {
+      Violate(
+          "REDIS_SENTINELS is set without REDIS_MASTER_NAME: expected what the Sentinels call the master, often "
+          "mymaster");
+    }
+    if (has_name && !has_sentinels) {
+      Violate("REDIS_MASTER_NAME is set without REDIS_SENTINELS: set both or neither");
+    }
+    if (has_sentinels && (IsSet("REDIS_HOST") || IsSet("REDIS_PORT"))) {
+      loaded_.warnings.emplace_back(
+          "REDIS_HOST and REDIS_PORT are not used: REDIS_SENTINELS say where the master is; unset the ones or the "
+          "other");
+    }
   }
 
   const Environment& environment_;

@@ -92,9 +92,16 @@ class Loader {
       return true;
     }
     setting.codec.parse(*secret, out_.config);
-    (setting.name == "SERVER_API_KEY" ? out_.config.server_api_key : out_.config.redis.password).file = path;
+    SecretOf(setting).file = path;
     Note(setting, StrCat("as ", file_name, "=", path));
     return true;
+  }
+
+  Secret& SecretOf(const Setting& setting) {
+    RedisConfig& redis = out_.config.redis;
+    if (setting.name == "REDIS_PASSWORD") return redis.password;
+    if (setting.name == "REDIS_SENTINEL_PASSWORD") return redis.sentinel_password;
+    return out_.config.server_api_key;
   }
 
   void DeriveUrls() {

@@ -119,6 +119,31 @@ ValueCodec HttpPort() {
   return codec;
 }
 
+/// host:port, comma-separated.
+ValueCodec Sentinels() {
+  constexpr uint16_t kSentinelPort = 26379;
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                std::vector<HostPort> sentinels;
+                for (const std::string_view part : Split(value, ',')) {
+                  std::optional<HostPort> sentinel = ParseHostPort(StripWhitespace(part), kSentinelPort);
+                  if (!sentinel.has_value()) return false;
+                  sentinels.push_back(*std::move(sentinel));
+                }
+                config.redis.sentinels = std::move(sentinels);
+                return true;
+              },
+          .show =
+              [](const Config& config) {
+                std::vector<std::string> shown;
+                for (const HostPort& each : config.redis.sentinels) {
+                  shown.push_back(Contains(each.host, ":") ? StrCat("[", each.host, "]:", each.port)
+                                                           : StrCat(each.host, ":", each.port));
+                }
+                return Join(shown, ",");
+              }};
+}
+
 std::vector<Setting> MakeSettings() {
   constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
   return {
@@ -203,6 +228,12 @@ std::vector<Setting> MakeSettings() {
        "Switches Redis on and starts every key.", false, TextIf(MEMBER(redis.environment_prefix), HasNoSpaces)},
       {"REDIS_HOST", "Redis", "a host name or address", "localhost", "", false, Text(MEMBER(redis.host))},
       {"REDIS_PORT", "Redis", kPortAccepted, "6379", "", false, Whole(MEMBER(redis.port), 1, 65'535)},
+      {"REDIS_SENTINELS", "Redis", "host[:port], comma-separated; the port is 26379 unless it is said",
+       "none: REDIS_HOST says where Redis is", "Sentinels that say which Redis is the master.", false, Sentinels()},
+      {"REDIS_MASTER_NAME", "Redis", "text without spaces and control characters", "none; needed with REDIS_SENTINELS",
+       "What the Sentinels call the master.", false, TextIf(MEMBER(redis.master_name), HasNoSpaces)},
+      {"REDIS_SENTINEL_PASSWORD", "Redis", "text", "none", "Password of the Sentinels.", true,
+       Text(MEMBER(redis.sentinel_password.value))},
       {"REDIS_DB", "Redis", "a number, 0 to 1048576", "0", "Database number.", false,
        Whole(MEMBER(redis.db), 0, 1 << 20)},
       {"REDIS_USERNAME", "Redis", "text", "none", "ACL user.", false, Text(MEMBER(redis.username))},

@@ -24,6 +24,19 @@ std::string Join(const UrlParts& parts) {
 
 }  // namespace
 
+std::optional<HostPort> ParseHostPort(std::string_view text, uint16_t default_port) {
+  const size_t bracket = text.rfind(']');
+  const size_t colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  std::string_view host = text.substr(0, colon);
+  if (colon != std::string_view::npos) {
+    if (!IsPort(text.substr(colon + 1))) return std::nullopt;
+    default_port = *ParseNumber<uint16_t>(text.substr(colon + 1));
+  }
+  if (!IsHost(host)) return std::nullopt;
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return HostPort{.host = std::string(host), .port = default_port};
+}
+
 std::optional<UrlParts> SplitUrl(std::string_view url) {
   const size_t colon = url.find("://");
   if (colon == std::string_view::npos || url.find_first_of(" ?#@\t\r\n") != std::string_view::npos) return std::nullopt;

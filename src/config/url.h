@@ -15,6 +15,14 @@ struct UrlParts {
   std::string path;  ///< without trailing slash
 };
 
+struct HostPort {
+  std::string host;  ///< an IPv6 address without its brackets
+  uint16_t port = 0;
+};
+
+/// host:port, the port with a default. nullopt for anything else.
+std::optional<HostPort> ParseHostPort(std::string_view text, uint16_t default_port);
+
 /// Splits scheme://host[:port][/path]; nullopt for anything else (user info, query, …).
 std::optional<UrlParts> SplitUrl(std::string_view url);
 

@@ -5,6 +5,7 @@
 
 #include "core/once_done.h"
 #include "core/spool_delivery.h"
+#include "ports/backoff.h"
 #include "text/text.h"
 
 namespace sidecar {
@@ -264,10 +265,8 @@ void Spool::Pause(std::optional<Millis> retry_after) {
     return;
   }
   ++failures_;
-  const Millis step = std::min(settings_.pause_max, settings_.pause_min * (int64_t{1} << std::min(failures_ - 1, 20)));
-  const Millis jittered{
-      static_cast<int64_t>(static_cast<double>(step.count()) * (0.5 + 0.5 * parts_.random.Uniform()))};
-  paused_until_ = now + std::max(jittered, retry_after.value_or(Millis(0)));
+  const Millis pause = JitteredBackoff(settings_.pause_min, settings_.pause_max, failures_, parts_.random);
+  paused_until_ = now + std::max(pause, retry_after.value_or(Millis(0)));
 }
 
 void Spool::Settle(const std::shared_ptr<const Settlement>& settlement) {

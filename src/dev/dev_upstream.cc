@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<DevUpstream>> DevUpstream::Start(const Options& o
   absl::StatusOr<WorldData> data = LoadWorld(options.data_file);
   if (!data.ok()) return data.status();
   auto upstream = std::unique_ptr<DevUpstream>(new DevUpstream(options, *std::move(data), clock));
-  if (absl::Status status = upstream->Listen(options.port); !status.ok()) return status;
+  if (absl::Status status = upstream->Listen(); !status.ok()) return status;
   return upstream;
 }
 
@@ -62,14 +62,14 @@ DevUpstream::DevUpstream(const Options& options, WorldData data, Clock& clock)
 
 DevUpstream::~DevUpstream() { io_.Stop(); }
 
-absl::Status DevUpstream::Listen(uint16_t port) {
+absl::Status DevUpstream::Listen() {
   error_code error;
-  const asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), port);
-  acceptor_.open(endpoint.protocol(), error);
+  const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(options_.address, error), options_.port);
+  if (!error) acceptor_.open(endpoint.protocol(), error);
   if (!error) acceptor_.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return Unavailable("cannot listen on 127.0.0.1:", port, ": ", error.message());
+  if (error) return Unavailable("cannot listen on ", options_.address, " port ", options_.port, ": ", error.message());
   Accept();
   if (!options_.data_file.empty()) {
     data_file_stamp_ = StampOf(options_.data_file);
@@ -78,7 +78,12 @@ absl::Status DevUpstream::Listen(uint16_t port) {
   return absl::OkStatus();
 }
 
-std::string DevUpstream::url() const { return StrCat("http://127.0.0.1:", acceptor_.local_endpoint().port()); }
+std::string DevUpstream::url() const {
+  const asio::ip::tcp::endpoint bound = acceptor_.local_endpoint();
+  const asio::ip::address address = bound.address();
+  const std::string host = address.is_unspecified() ? (address.is_v6() ? "::1" : "127.0.0.1") : address.to_string();
+  return address.is_v6() ? StrCat("http://[", host, "]:", bound.port()) : StrCat("http://", host, ":", bound.port());
+}
 
 void DevUpstream::Accept() {
   acceptor_.async_accept([this](const error_code& error, asio::ip::tcp::socket socket) {

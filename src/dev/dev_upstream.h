@@ -23,22 +23,24 @@ namespace sidecar::dev {
 class DevUpstream {
  public:
   struct Options {
-    std::string data_file;  ///< empty: the built-in world
-    uint16_t port = 0;      ///< 0: any free one
+    std::string data_file;              ///< empty: the built-in world
+    std::string address = "127.0.0.1";  ///< of IPv4 or IPv6, to listen on
+    uint16_t port = 0;                  ///< 0: any free one
     PushHub::Limits push = {};
   };
 
   /// INVALID_ARGUMENT: the data file cannot be used (the message lists why). UNAVAILABLE:
-  /// the port cannot be bound.
+  /// the address or the port cannot be bound.
   static absl::StatusOr<std::unique_ptr<DevUpstream>> Start(const Options& options, Clock& clock);
   ~DevUpstream();
 
+  /// As this machine reaches it.
   std::string url() const;
 
  private:
   DevUpstream(const Options& options, WorldData data, Clock& clock);
 
-  absl::Status Listen(uint16_t port);
+  absl::Status Listen();
   void Accept();
   void Handle(const ServerRequest& request, Respond respond);
   ServerResponse Control(const ServerRequest& request);

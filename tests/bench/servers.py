@@ -87,7 +87,7 @@ def start_upstream(build: pathlib.Path, data_file: str) -> Server:
     return Server("upstream", command, environment, "Sidecar is ready", port)
 
 
-def start_follower(build: pathlib.Path, upstream: Server, name: str) -> Server:
+def start_follower(build: pathlib.Path, upstream: Server, name: str, more: dict | None = None) -> Server:
     """A daemon that asks the upstream and listens to its changes."""
     port, url = free_port(), f"http://127.0.0.1:{upstream.port}"
     environment = {
@@ -99,7 +99,7 @@ def start_follower(build: pathlib.Path, upstream: Server, name: str) -> Server:
         "PORT": str(port),
         "HTTP_PORT": "0",
         "LISTEN_ADDRESS": "127.0.0.1",
-    }
+    } | (more or {})
     return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
 
 

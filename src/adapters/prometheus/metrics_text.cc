@@ -73,6 +73,11 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
           metrics.network_request_errors.value());
   counter("sidecar_redis_client_errors_total", "Redis commands that failed.", metrics.redis_client_errors.value());
   counter("sidecar_redis_malformed_total", "Records in Redis that could not be used.", metrics.redis_malformed.value());
+  counter("sidecar_redis_writes_total", "Changes that were written to Redis.", metrics.redis_writes.value());
+  counter("sidecar_redis_skipped_writes_total", "Changes that were older than what Redis has.",
+          metrics.redis_unwritten.value());
+  counter("sidecar_redis_failed_writes_total", "Changes that could not be written to Redis.",
+          metrics.redis_failed_writes.value());
   gauge("sidecar_redis_up", "1: Redis is connected and answers in time.", metrics.redis_up.value());
   counter("sidecar_cache_hits_total", "Reads that found a record in memory.", metrics.cache_hits.value());
   counter("sidecar_cache_misses_total", "Reads that found none.", metrics.cache_misses.value());

@@ -2,10 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "ports/backoff.h"
 #include "text/text.h"
 
 namespace sidecar {
@@ -59,11 +59,19 @@ void RedisClient::OnLinkDown(const absl::Status& why) {
   // It may be in the middle of its own code.
   Post([gone = std::exchange(link_, nullptr)]() mutable { gone.reset(); });
   tools_.timers.Cancel(timer_);
-  ready_ = false;
+  const bool failed_attempt = !std::exchange(ready_, false);
   tools_.metrics.redis_client_errors.Add();
   SetUp(false);
   FirstAttemptEnded(why);
   ConnectAgain(why);
+  if (failed_attempt && hooks_.on_failed_attempt) hooks_.on_failed_attempt();
+}
+
+void RedisClient::Reconnect(const absl::Status& why) {
+  if (link_ != nullptr) Drop(why);
+  tools_.timers.Cancel(timer_);
+  attempts_ = 0;
+  Connect();
 }
 
 void RedisClient::ConnectAgain(const absl::Status& why) {
@@ -75,12 +83,9 @@ void RedisClient::ConnectAgain(const absl::Status& why) {
   } else if (!std::exchange(said_down_, true)) {
     spdlog::warn("{}: {}; serving without it until it is back", name_, Message(why));
   }
-  Millis delay = settings_.refused_retry;
-  if (!refused) {
-    delay = std::min(settings_.reconnect_max, settings_.reconnect_min * (int64_t{1} << std::min(attempts_, 20)));
-    delay = Millis(static_cast<int64_t>(static_cast<double>(delay.count()) * (0.5 + 0.5 * tools_.random.Uniform())));
-    ++attempts_;
-  }
+  const Millis delay =
+      refused ? settings_.refused_retry
+              : JitteredBackoff(settings_.reconnect_min, settings_.reconnect_max, ++attempts_, tools_.random);
   timer_ = tools_.timers.At(tools_.clock.Now() + delay, [this] { Connect(); });
 }
 

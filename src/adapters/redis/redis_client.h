@@ -47,6 +47,8 @@ class RedisClient : private RedisLinkEvents {
     /// Every poll_interval while connected; `done` must be called when its commands are answered:
     /// it shows that Redis answers in time.
     std::function<void(absl::AnyInvocable<void(bool) &&> done)> poll;
+    /// An attempt to connect has failed. May be empty.
+    std::function<void()> on_failed_attempt = nullptr;
   };
 
   struct Tools {
@@ -79,6 +81,10 @@ class RedisClient : private RedisLinkEvents {
   /// connection ends.
   void Subscribe(const std::string& channel);
   void Unsubscribe(const std::string& channel);
+
+  /// Leaves the connection, or the wait for the next attempt, and connects at once. On the
+  /// client's thread.
+  void Reconnect(const absl::Status& why);
 
   /// Runs `fn` on the client's thread, in order with Call.
   void Post(absl::AnyInvocable<void() &&> fn);

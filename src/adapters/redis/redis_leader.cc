@@ -26,6 +26,7 @@ void RedisLeader::Tick() {
 }
 
 void RedisLeader::Apply() {
+  if (parts_.clock.Now() < apply_from_) return;
   std::string token = NewUuid();
   RedisCommand command{"SET", parts_.writer.keys().Leader(), token, "NX", "PX", std::to_string(kLease.count())};
   parts_.client.Call(std::move(command), parts_.clock.Now() + kRenewEvery,
@@ -92,10 +93,22 @@ void RedisLeader::OnLive() {
   WhileLeading([this] {
     feed_live_ = true;
     parts_.cover.OnOwnFeed(true);
-    // Every replica takes what was fetched before for doubtful.
-    parts_.writer.StampTime(parts_.writer.keys().Epoch(), Millis(0), token_, [](const absl::StatusOr<RedisReply>&) {});
+    BeginEpoch();
     Heartbeat();
   });
+}
+
+/// Every replica takes what was fetched before for doubtful.
+void RedisLeader::BeginEpoch() {
+  parts_.writer.StampTime(parts_.writer.keys().Epoch(), Millis(0), token_, [](const absl::StatusOr<RedisReply>&) {});
+}
+
+void RedisLeader::OnNewMaster() {
+  // Whoever leads, by a lease that did not reach this master, has stopped by then.
+  apply_from_ = parts_.clock.Now() + kLease;
+  if (!leads()) return;
+  Renew();
+  if (feed_live_) BeginEpoch();  // the last pushes may be lost
 }
 
 void RedisLeader::OnLost() {

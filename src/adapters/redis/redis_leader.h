@@ -45,6 +45,10 @@ class RedisLeader : private ChangeSink {
   /// feed has ended.
   void Stop(absl::AnyInvocable<void() &&> done);
 
+  /// Another Redis is the master now: it may lack what was written last, this process' lease
+  /// included. On the client's thread, once connected to it.
+  void OnNewMaster();
+
   bool leads() const { return leads_.load(std::memory_order_relaxed); }
 
  private:
@@ -59,6 +63,7 @@ class RedisLeader : private ChangeSink {
   void BecomeLeader();
   void StepDown();
   void StartFeed();
+  void BeginEpoch();
   void Heartbeat();
   /// Runs on the client's thread, unless this process has lost the lead by then.
   void WhileLeading(absl::AnyInvocable<void() &&> fn);
@@ -71,6 +76,7 @@ class RedisLeader : private ChangeSink {
   bool feed_live_ = false;
   bool feed_stopping_ = false;
   bool stopped_ = false;
+  MonoTime apply_from_{};
   Timers::Id heartbeat_ = Timers::kNone;
 };
 

@@ -37,16 +37,16 @@ absl::Status Refused(std::string_view what, std::string_view error) {
 void RedisLink::Start() {
   // Weak: the system's resolver cannot be interrupted, and may take half a minute.
   resolver_.async_resolve(
-      settings_.host, std::to_string(settings_.port), tcp::resolver::numeric_service,
+      settings_.address.host, std::to_string(settings_.address.port), tcp::resolver::numeric_service,
       [weak = weak_from_this()](const Error& error, const tcp::resolver::results_type& results) {
         const auto self = weak.lock();
         if (self == nullptr || self->events_ == nullptr) return;
-        if (error) return self->Fail(Unavailable("cannot resolve ", self->settings_.host, ": ", error.message()));
+        if (error)
+          return self->Fail(Unavailable("cannot resolve ", self->settings_.address.host, ": ", error.message()));
         asio::async_connect(self->socket_, results, [self](const Error& failed, const tcp::endpoint&) {
           if (self->events_ == nullptr) return;
           if (failed) {
-            return self->Fail(Unavailable("cannot connect to ", self->settings_.host, ":", self->settings_.port, ": ",
-                                          failed.message()));
+            return self->Fail(Unavailable("cannot connect to ", self->Where(), ": ", failed.message()));
           }
           self->OnConnected();
         });
@@ -61,12 +61,12 @@ void RedisLink::OnConnected() {
   absl::Status prepared = TrustAuthorities(*tls_context_, settings_.ca_file, "REDIS_TLS_CA_FILE");
   if (prepared.ok()) {
     tls_.emplace(socket_, *tls_context_);
-    prepared = ExpectHost(tls_->native_handle(), settings_.host);
+    prepared = ExpectHost(tls_->native_handle(), settings_.address.host);
   }
   if (!prepared.ok()) return Fail(prepared);
   tls_->async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const Error& error) {
     if (self->events_ == nullptr) return;
-    if (error) return self->Fail(TlsFailure(self->tls_->native_handle(), self->settings_.host, error));
+    if (error) return self->Fail(TlsFailure(self->tls_->native_handle(), self->settings_.address.host, error));
     self->SayHello();
   });
 }
@@ -91,11 +91,14 @@ void RedisLink::SayHello() {
     tracking.emplace_back("NOLOOP");
     Expect(tracking, "CLIENT TRACKING");
   }
-  Send({"PING"}, [self = shared_from_this()](absl::StatusOr<RedisReply> reply) {
-    if (self->events_ == nullptr || !reply.ok()) return;
-    if (reply->is_error()) return self->Fail(Refused("PING", reply->text));
-    self->events_->OnLinkReady();
-  });
+  // Not PING: a Redis that cannot save itself refuses that, and answers reads.
+  const std::string& key = settings_.probe_key;
+  Send(key.empty() ? RedisCommand{"PING"} : RedisCommand{"EXISTS", key},
+       [self = shared_from_this()](absl::StatusOr<RedisReply> reply) {
+         if (self->events_ == nullptr || !reply.ok()) return;
+         if (reply->is_error()) return self->Fail(Refused("the first command", reply->text));
+         self->events_->OnLinkReady();
+       });
 }
 
 /// A command of the handshake that must succeed.
@@ -107,12 +110,31 @@ void RedisLink::Expect(const RedisCommand& command, std::string what) {
 }
 
 void RedisLink::OnHello(const RedisReply& reply) {
-  const RedisReply* const mode = reply.Find("mode");
-  if (mode == nullptr || mode->text != "cluster") return;
-  Fail(absl::FailedPreconditionError(
-      "this is a Redis Cluster, which is not supported: the keys carry no hash tags. Set REDIS_HOST to a Redis that "
-      "is not clustered (docs/redis.md)"));
+  using Expects = RedisLinkSettings::Expects;
+  const auto is = [&](std::string_view member, std::string_view value) {
+    const RedisReply* const found = reply.Find(member);
+    return found != nullptr && found->text == value;
+  };
+  const bool sentinel = is("mode", "sentinel");
+  if (is("mode", "cluster")) {
+    return Fail(absl::FailedPreconditionError(
+        "this is a Redis Cluster, which is not supported: the keys carry no hash tags. Set REDIS_HOST to a Redis that "
+        "is not clustered (docs/redis.md)"));
+  }
+  if (settings_.expects == Expects::kSentinel) {
+    if (!sentinel) Fail(Unavailable(Where(), ", of REDIS_SENTINELS, is a Redis and no Sentinel"));
+    return;
+  }
+  if (sentinel) {
+    return Fail(absl::FailedPreconditionError(
+        "this is a Sentinel, which has no keys: name it in REDIS_SENTINELS, and its master in REDIS_MASTER_NAME"));
+  }
+  if (settings_.expects == Expects::kMaster && !is("role", "master")) {
+    Fail(Unavailable(Where(), " is not the master, though Sentinel says so"));
+  }
 }
+
+std::string RedisLink::Where() const { return StrCat(settings_.address.host, ":", settings_.address.port); }
 
 void RedisLink::ReadNext() {
   WithStream([this](auto& stream) {

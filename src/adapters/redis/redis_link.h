@@ -17,14 +17,28 @@
 
 namespace sidecar {
 
-struct RedisLinkSettings {
+struct RedisAddress {
   std::string host;
   uint16_t port = 6379;
+  bool operator==(const RedisAddress&) const = default;
+};
+
+struct RedisLinkSettings {
+  enum class Expects : uint8_t {
+    kRedis,     ///< master or replica
+    kMaster,    ///< as a Sentinel named it; it may have become a replica since
+    kSentinel,  ///< which has no databases and no keys
+  };
+
+  RedisAddress address;
+  Expects expects = Expects::kRedis;
   bool tls = false;
   std::string ca_file;
   std::string username;  ///< empty: the default user
   std::string password;  ///< empty: none. A secret.
   int db = 0;
+  /// Read to know whether this Redis answers reads; empty for a Sentinel, which has no keys.
+  std::string probe_key;
   /// Keys with these prefixes are tracked: changes by others arrive as pushes.
   std::vector<std::string> tracked_prefixes;
 };
@@ -68,6 +82,7 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   void SayHello();
   void Expect(const RedisCommand& command, std::string what);
   void OnHello(const RedisReply& reply);
+  std::string Where() const;
   void ReadNext();
   void OnBytes(size_t size);
   void Write(std::string bytes);

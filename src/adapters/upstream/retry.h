@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "ports/backoff.h"
 #include "ports/clock.h"
 #include "ports/random.h"
 #include "ports/timers.h"
@@ -26,12 +27,11 @@ struct RetryTools {
   Random& random;
 };
 
-/// Delay before attempt `next` (2, 3, …): exponential, between half and the whole of the
-/// step so that clients spread, and never less than upstream asked for.
+/// Delay before attempt `next` (2, 3, …): JitteredBackoff, and never less than
+/// upstream asked for.
 inline Millis RetryDelay(const RetryPolicy& policy, int next, std::optional<Millis> retry_after, Random& random) {
-  const Millis step = std::min(policy.delay_max, policy.delay_min * (int64_t{1} << std::min(next - 2, 20)));
-  const Millis jittered{static_cast<int64_t>(static_cast<double>(step.count()) * (0.5 + 0.5 * random.Uniform()))};
-  return std::max(jittered, retry_after.value_or(Millis(0)));
+  return std::max(JitteredBackoff(policy.delay_min, policy.delay_max, next - 1, random),
+                  retry_after.value_or(Millis(0)));
 }
 
 /// Calls `attempt(done)` until it succeeds, fails for good, or the policy or the deadline is

@@ -86,13 +86,13 @@ class Daemons:
 
     def __call__(self, upstream: "Upstream | None" = None, **environment: object) -> Daemon:
         """`serve`, against `upstream` if given. A variable that is None is left unset."""
-        return self._start([], (upstream_environment(upstream) if upstream is not None else {}) | environment)
+        return self.start([], (upstream_environment(upstream) if upstream is not None else {}) | environment)
 
     def dev(self, *arguments: str, **environment: object) -> Daemon:
-        return self._start(["dev", *arguments], environment)
+        return self.start(["dev", *arguments], environment)
 
     def cache_service(self, upstream: "Upstream", **environment: object) -> Daemon:
-        return self._start(["cache-service"], upstream_environment(upstream) | environment)
+        return self.start(["cache-service"], upstream_environment(upstream) | environment)
 
     def stop(self) -> None:
         """Every daemon must end cleanly, unless the test saw to its end; all are ended, then the first defect tells."""
@@ -109,7 +109,8 @@ class Daemons:
         if defects:
             raise defects[0]
 
-    def _start(self, arguments: list[str], environment: dict[str, object]) -> Daemon:
+    def start(self, arguments: list[str], environment: dict[str, object]) -> Daemon:
+        """Any verb that serves, with its arguments; ports of its own unless the environment says them."""
         for _ in range(_STARTS_MAX):
             port, http_port = free_ports(2)
             variables = DEFAULTS | {"PORT": port, "HTTP_PORT": http_port} | environment

@@ -47,6 +47,21 @@ TEST(CrossChecksTest, AnHttpPortLeftAtItsDefaultGivesWay) {
   EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("HTTP_PORT")));
 }
 
+TEST(CrossChecksTest, SentinelsAndTheirMasterAreNamedTogether) {
+  EXPECT_THAT(Violations({{"REDIS_SENTINELS", "a:1,b"}}), ElementsAre(HasSubstr("REDIS_MASTER_NAME")));
+  EXPECT_THAT(Violations({{"REDIS_MASTER_NAME", "mymaster"}}), ElementsAre(HasSubstr("REDIS_SENTINELS")));
+  const LoadedConfig loaded =
+      LoadEnvironment({{"REDIS_SENTINELS", "a:1, [::1] ,b"}, {"REDIS_MASTER_NAME", "m"}, {"REDIS_HOST", "c"}});
+  EXPECT_THAT(loaded.violations, IsEmpty());
+  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("REDIS_HOST")));
+  ASSERT_THAT(loaded.config.redis.sentinels, SizeIs(3));
+  EXPECT_EQ(loaded.config.redis.sentinels[1].host, "::1");
+  EXPECT_EQ(loaded.config.redis.sentinels[2].port, 26379);
+  for (const char* bad : {",", "a,,b", "a:0", "a:b", "redis://a:1", "a b"}) {
+    EXPECT_THAT(Violations({{"REDIS_SENTINELS", bad}, {"REDIS_MASTER_NAME", "m"}}), ::testing::Not(IsEmpty())) << bad;
+  }
+}
+
 TEST(CrossChecksTest, TlsIsNotSilentlyLeftOut) {
   for (const char* name : {"TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}) {
     EXPECT_THAT(Violations({{name, "/tls/file.pem"}}),

@@ -45,7 +45,7 @@ RedisWiring::RedisWiring(const Config& config, const Tools& tools)
       subscriber_(
           "Redis, second connection", {io_.context(), tools.clock, timers_, tools.random, tools.metrics},
           [this] { return LinkSettings(/*tracks=*/false); }, nullptr, ClientSettings()),
-      locks_(client_, subscriber_, keys_, tools.clock, timers_),
+      locks_(client_, subscriber_, keys_, tools.clock, timers_, config.redis.timeout),
       writer_(client_, keys_, tools.clock, tools.metrics, [this](MonoTime at) { return store_.RedisTime(at); },
               {.keys_ttl_secs = config.redis.keys_ttl_secs, .update_only = config.redis.update_only}),
       store_(client_, writer_, locks_, tools.clock, tools.metrics,

@@ -132,8 +132,7 @@ void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fe
     }
   }
   if (!shared.ok()) return FetchUpstream(flight, std::move(fetch), missing);
-  const std::optional<Millis> age = shared->current ? std::nullopt : std::optional(shared->age);
-  const Record* const record = door_.AdmitShared(fetch, shared->entitlements, age).current;
+  const Record* const record = door_.AdmitShared(fetch, *shared).current;
   if (record != nullptr && !IsSuspect(*record, clock_.Now(), cover_)) {
     return Finish(flight, {.record = record, .fetched = true, .shared = true});
   }
@@ -271,8 +270,7 @@ void EntitlementResolver::Reread(const EntityKey& key, int round) {
                   {
                     const EpochDomain::Guard guard(cache_.epochs());
                     if (shared.ok()) {
-                      const std::optional<Millis> age = shared->current ? std::nullopt : std::optional(shared->age);
-                      door_.AdmitShared(*fetch, shared->entitlements, age);
+                      door_.AdmitShared(*fetch, *shared);
                     } else {
                       door_.Apply(ListPush{.key = key});  // something has changed, and nobody says what
                     }

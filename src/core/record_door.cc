@@ -77,23 +77,33 @@ EntitlementCache::Outcome RecordDoor::Admit(const Fetch& fetch, const CustomerEn
       return Record::Build(key, fetched, StampOf(fetch.at_, fetch.at_wall_, fetched.empty()), cache_.definitions());
     }
     CustomerEntitlements merged = fetched;
-    std::optional<MonoTime> changed_at;
+    RecordStamp changed;
     if (keep) {
       KeepNewer(held->ToValue(), merged);
-      changed_at = held->changed_at();
+      changed.changed_at = held->changed_at();
     }
-    bool doubted = missed.too_many;
-    for (const RecordChange& change : missed.changes) {
-      const ChangeEffect effect = ApplyChange(change, merged);
-      doubted |= effect == ChangeEffect::kDoubted;
-      if (effect == ChangeEffect::kAmended || effect == ChangeEffect::kReplaced) changed_at = clock_.Now();
-    }
+    const bool doubted = Catch(missed, merged, changed);
     RecordStamp stamp = StampOf(fetch.at_, fetch.at_wall_, merged.empty());
-    stamp.changed_at = changed_at;
-    RecordPtr record = Record::Build(key, merged, stamp, cache_.definitions());
-    if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
-    return record;
+    stamp.changed_at = changed.changed_at;
+    return BuildRecord(key, merged, stamp, doubted);
   });
+}
+
+bool RecordDoor::Catch(const Missed& missed, CustomerEntitlements& value, RecordStamp& stamp) const {
+  bool doubted = missed.too_many;
+  for (const RecordChange& change : missed.changes) {
+    const ChangeEffect effect = ApplyChange(change, value);
+    doubted |= effect == ChangeEffect::kDoubted;
+    if (effect == ChangeEffect::kAmended || effect == ChangeEffect::kReplaced) stamp.changed_at = clock_.Now();
+  }
+  return doubted;
+}
+
+RecordPtr RecordDoor::BuildRecord(EntityKeyView key, const CustomerEntitlements& value, const RecordStamp& stamp,
+                                  bool doubted) const {
+  RecordPtr record = Record::Build(key, value, stamp, cache_.definitions());
+  if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
+  return record;
 }
 
 void RecordDoor::DoubtFetches(EntityKeyView key) {
@@ -102,38 +112,32 @@ void RecordDoor::DoubtFetches(EntityKeyView key) {
   if (found != underway_.end()) found->second.missed.too_many = true;
 }
 
-EntitlementCache::Outcome RecordDoor::AdmitShared(const Fetch& fetch, const CustomerEntitlements& shared,
-                                                  std::optional<Millis> age) {
+EntitlementCache::Outcome RecordDoor::AdmitShared(const Fetch& fetch, const SharedRecord& shared) {
   const EntityKeyView key = fetch.key_.view();
   NoteLanded(fetch.key_);
-  const MonoTime at = fetch.at_ - age.value_or(Millis(0));
+  const Millis age = shared.age.value_or(Millis(0));
+  const MonoTime at = fetch.at_ - age;
   return cache_.Update(key, [&](const Record* held) -> RecordPtr {
     if (held != nullptr && held->fetched_at() > at) {
       const CustomerEntitlements before = held->ToValue();
       CustomerEntitlements combined = before;
-      KeepNewer(shared, combined);
+      KeepNewer(shared.entitlements, combined);
       if (combined == before) return nullptr;
       RecordPtr amended = Record::Build(key, combined, held->stamp(), cache_.definitions());
       if (amended != nullptr) amended->TakeRefreshState(*held);
       return amended;
     }
     const Missed missed = ChangesSince(fetch);
-    CustomerEntitlements combined = shared;
-    RecordStamp stamp{
-        .origin = RecordOrigin::kRedis, .fetched_at = at, .fetched_at_wall = fetch.at_wall_ - age.value_or(Millis(0))};
+    CustomerEntitlements combined = shared.entitlements;
+    RecordStamp stamp{.origin = RecordOrigin::kRedis, .fetched_at = at, .fetched_at_wall = fetch.at_wall_ - age};
     if (held != nullptr) {
       KeepNewer(held->ToValue(), combined);
       stamp.changed_at = held->changed_at();
     }
-    bool doubted = missed.too_many;
-    for (const RecordChange& change : missed.changes) {
-      doubted |= ApplyChange(change, combined) == ChangeEffect::kDoubted;
-    }
-    stamp.suspect_at =
-        SuspectAt(settings_, at, combined.empty(), /*covered=*/!age.has_value() && cover_.Covers(at), random_);
-    RecordPtr record = Record::Build(key, combined, stamp, cache_.definitions());
-    if (record != nullptr && doubted) record->suspect.store(true, std::memory_order_relaxed);
-    return record;
+    const bool doubted = Catch(missed, combined, stamp);
+    const bool covered = !shared.age.has_value() && cover_.Covers(at);
+    stamp.suspect_at = SuspectAt(settings_, at, combined.empty(), covered, random_);
+    return BuildRecord(key, combined, stamp, doubted);
   });
 }
 

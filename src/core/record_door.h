@@ -14,6 +14,7 @@
 #include "core/record_changes.h"
 #include "ports/clock.h"
 #include "ports/random.h"
+#include "ports/shared_store.h"
 
 namespace sidecar {
 
@@ -60,10 +61,8 @@ class RecordDoor {
   void DoubtFetches(EntityKeyView key);
 
   /// Combines what the shared store has with what is held: the one that was asked for later,
-  /// with what the other knows to be newer. `age`: time since the store's was last known to be
-  /// current; nullopt: it is kept current.
-  EntitlementCache::Outcome AdmitShared(const Fetch& fetch, const CustomerEntitlements& shared,
-                                        std::optional<Millis> age);
+  /// with what the other knows to be newer.
+  EntitlementCache::Outcome AdmitShared(const Fetch& fetch, const SharedRecord& shared);
 
   /// Applies a change to the record that is held, if there is one, and to what the fetches
   /// under way will bring.
@@ -83,6 +82,10 @@ class RecordDoor {
   };
 
   Missed ChangesSince(const Fetch& fetch) const;
+  /// Applies what the fetch missed, and stamps it if that changed anything; whether its outcome is doubtful.
+  bool Catch(const Missed& missed, CustomerEntitlements& value, RecordStamp& stamp) const;
+  RecordPtr BuildRecord(EntityKeyView key, const CustomerEntitlements& value, const RecordStamp& stamp,
+                        bool doubted) const;
   void NoteLanded(const EntityKey& key);
   RecordStamp StampOf(MonoTime at, WallTime at_wall, bool negative) const;
 

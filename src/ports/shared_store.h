@@ -1,6 +1,8 @@
 // The tier between memory and upstream that replicas share.
 #pragma once
 
+#include <optional>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "domain/entitlement.h"
@@ -12,10 +14,9 @@ namespace sidecar {
 
 struct SharedRecord {
   CustomerEntitlements entitlements;
-  /// Somebody keeps it current, and has done so since it was written.
-  bool current = false;
-  /// Otherwise: time since it was last known to be current.
-  Millis age{0};
+  /// Time since it was last known to be current; nullopt: somebody keeps it current, and has
+  /// done so since it was written.
+  std::optional<Millis> age;
 };
 
 /// Thread-safe. Nobody ever waits for it longer than its own, short, time limit.

@@ -22,7 +22,7 @@ from harness.web import http  # noqa: E402
 from servers import compare, load, machine, start_follower, start_upstream, world  # noqa: E402
 
 CHANGES = 300
-MISSED_CUSTOMERS = 20_000
+MISSED_CUSTOMERS = 10_000
 CUSTOMER, FEATURE = "customer-0000000", "feature-00"
 LOADS = ((64, 4), (256, 4))
 
@@ -113,9 +113,10 @@ def measure(build: pathlib.Path, options) -> tuple:
         print("  misses", file=sys.stderr)
         client = server.client()
         customers = [f"customer-{n:07d}" for n in range(MISSED_CUSTOMERS)]
-        with Client(f"127.0.0.1:{first.port}") as filler:
-            for at in range(0, MISSED_CUSTOMERS, 500):
-                calls = [filler.background.metered(name, FEATURE) for name in customers[at : at + 500]]
+        patient = start("filler", WS_ENABLED=0, REDIS_TIMEOUT_MS=5000, **shared)
+        with Client(f"127.0.0.1:{patient.port}") as filler:
+            for at in range(0, MISSED_CUSTOMERS, 50):
+                calls = [filler.background.metered(name, FEATURE) for name in customers[at : at + 50]]
                 for call in calls:
                     call.result()
         eventually(lambda: client.exists(*(f"production:sidecar:c_{name}" for name in customers)) == MISSED_CUSTOMERS)

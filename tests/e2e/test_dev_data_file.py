@@ -265,3 +265,17 @@ class TestFaults:
 def test_the_upstream_can_be_given_a_port(daemon: Daemons) -> None:
     port = free_port()
     assert daemon.dev("--upstream-port", str(port)).dev_upstream_port == port
+
+
+def test_the_upstream_listens_where_it_is_told(daemon: Daemons) -> None:
+    started = daemon.dev("--upstream-address", "127.0.0.2")
+    assert started.client.boolean("customer-demo-01", "feature-02-campaigns") is not None
+    (line,) = (line for line in started.process.stdout.lines if line.startswith("dev upstream on "))
+    assert line.startswith("dev upstream on http://127.0.0.2:")
+
+
+def test_an_upstream_address_that_is_none_is_told() -> None:
+    ended = run("dev", "--upstream-address", "nowhere", PORT=free_port(), HTTP_PORT=0)
+    assert ended.returncode == 78
+    assert "nowhere" in ended.stderr
+    assert "--upstream-address" in ended.stderr

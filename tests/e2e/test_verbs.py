@@ -221,7 +221,7 @@ def test_an_upstream_port_in_use_is_told_with_the_way_out() -> None:
         ended = run("dev", "--upstream-port", str(port), PORT=free_port(), HTTP_PORT=0)
     assert ended.returncode == 78
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"stigg-sidecar: cannot listen on 127.0.0.1:{port}: ")
+    assert line.startswith(f"stigg-sidecar: cannot listen on 127.0.0.1 port {port}: ")
     assert "--upstream-port" in line
 
 

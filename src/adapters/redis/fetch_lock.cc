@@ -11,7 +11,7 @@ namespace sidecar {
 void FetchLocks::Acquire(const EntityKey& key, Done done) {
   std::string token = NewUuid();
   RedisCommand command{"SET", keys_.FetchLock(key.view()), token, "NX", "PX", std::to_string(kLives.count())};
-  client_.Call(std::move(command), clock_.Now() + kCommand,
+  client_.Call(std::move(command), clock_.Now() + timeout_,
                [this, key, token = std::move(token), done = std::move(done)](absl::StatusOr<RedisReply> reply) mutable {
                  const bool taken = reply.ok() && reply->type == RedisReply::Type::kNil;
                  if (taken && subscriber_.up()) return Waits(key, std::move(done));
@@ -29,7 +29,7 @@ void FetchLocks::Waits(const EntityKey& key, Done done) {
   wait.timer = timers_.At(clock_.Now() + kWait, [this, channel] { EndWait(channel); });
   subscriber_.Subscribe(channel);
   // The fetch may have ended before we listened.
-  client_.Call({"EXISTS", keys_.FetchLock(key.view())}, clock_.Now() + kCommand,
+  client_.Call({"EXISTS", keys_.FetchLock(key.view())}, clock_.Now() + timeout_,
                [this, channel](const absl::StatusOr<RedisReply>& reply) {
                  if (reply.ok() && reply->integer == 0) EndWait(channel);
                });

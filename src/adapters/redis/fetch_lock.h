@@ -26,11 +26,16 @@ class FetchLocks {
 
   static constexpr Millis kLives{5'000};
   static constexpr Millis kWait{300};
-  static constexpr Millis kCommand{50};
 
-  /// `subscriber` is a connection of its own: what is waited for arrives there.
-  FetchLocks(RedisClient& client, RedisClient& subscriber, RedisKeys keys, Clock& clock, Timers& timers)
-      : client_(client), subscriber_(subscriber), keys_(std::move(keys)), clock_(clock), timers_(timers) {}
+  /// `subscriber` is a connection of its own: what is waited for arrives there. `timeout`: of a
+  /// command that a caller waits for.
+  FetchLocks(RedisClient& client, RedisClient& subscriber, RedisKeys keys, Clock& clock, Timers& timers, Millis timeout)
+      : client_(client),
+        subscriber_(subscriber),
+        keys_(std::move(keys)),
+        clock_(clock),
+        timers_(timers),
+        timeout_(timeout) {}
 
   void Acquire(const EntityKey& key, Done done);
   /// Gives the lock back, if it is held here, and tells who waits; `error`: why there is
@@ -54,6 +59,7 @@ class FetchLocks {
   const RedisKeys keys_;
   Clock& clock_;
   Timers& timers_;
+  const Millis timeout_;
   // The clients' thread only.
   absl::flat_hash_map<EntityKey, std::string> held_;  // token of each lock
   absl::flat_hash_map<std::string, Wait> waits_;      // by channel

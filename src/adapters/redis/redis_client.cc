@@ -165,7 +165,9 @@ void RedisClient::NoteErrorReply(const std::string& error) {
 
 void RedisClient::NoteTimeout() {
   tools_.metrics.redis_client_errors.Add();
-  if (++timeouts_ != settings_.failures_to_suspend) return;
+  const MonoTime now = tools_.clock.Now();
+  if (++timeouts_ == 1) first_timeout_ = now;
+  if (!up() || timeouts_ < settings_.failures_to_suspend || now - first_timeout_ < settings_.suspend_after) return;
   spdlog::warn("{}: it does not answer in time; serving without it until it does", name_);
   SetUp(false);
 }

@@ -22,7 +22,8 @@ struct RedisClientSettings {
   Millis reconnect_min{100};      ///< doubling from there, jittered down to a half
   Millis reconnect_max{5'000};
   Millis refused_retry{15'000};  ///< after a refusal that only a person can mend
-  int failures_to_suspend = 5;   ///< time-outs in a row
+  int failures_to_suspend = 5;   ///< time-outs in a row, over at least so long:
+  Millis suspend_after{200};     ///< a pause of Redis times out all that wait for it at once
   Millis poll_interval{1'000};
   Millis silence_max{5'000};          ///< unanswered for so long: the connection is dead
   Millis readonly_reconnect{10'000};  ///< a replica in the place of the master is left once in this time
@@ -120,6 +121,7 @@ class RedisClient : private RedisLinkEvents {
   bool said_down_ = false;
   int attempts_ = 0;
   int timeouts_ = 0;
+  MonoTime first_timeout_{};
   MonoTime ready_since_{};
   MonoTime heard_at_{};
   Timers::Id timer_ = Timers::kNone;  // of connecting, of the next attempt, or of the next poll

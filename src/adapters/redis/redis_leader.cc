@@ -77,7 +77,7 @@ void RedisLeader::Stop(absl::AnyInvocable<void() &&> done) {
     parts_.timers.Cancel(heartbeat_);
     if (leads_.exchange(false)) {
       ++term_;
-      parts_.writer.Delete({parts_.writer.keys().Feed(), parts_.writer.keys().Leader()}, token_);
+      parts_.writer.DeleteNow({parts_.writer.keys().Feed(), parts_.writer.keys().Leader()}, token_);
     }
     parts_.feed.Stop(std::move(done));
   });
@@ -116,7 +116,7 @@ void RedisLeader::OnLost() {
     feed_live_ = false;
     parts_.timers.Cancel(heartbeat_);
     parts_.cover.OnOwnFeed(false);
-    parts_.writer.Delete({parts_.writer.keys().Feed()}, token_);
+    parts_.writer.DeleteNow({parts_.writer.keys().Feed()}, token_);
   });
 }
 

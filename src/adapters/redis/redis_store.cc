@@ -139,13 +139,13 @@ void RedisStore::Judge(const ReadingPtr& reading) {
     for (const CreditChange& change : reading->sibling->changes) {
       std::visit([&](const auto& push) { ApplyChange(push, record.entitlements); }, change.push);
     }
-    record.current = maintained && reading->sibling->as_of_ms >= reading->epoch_ms;
-    record.age = Millis(std::max<int64_t>(0, RedisTime(clock_.Now()) - reading->sibling->as_of_ms));
+    if (!maintained || reading->sibling->as_of_ms < reading->epoch_ms) {
+      record.age = Millis(std::max<int64_t>(0, RedisTime(clock_.Now()) - reading->sibling->as_of_ms));
+    }
   } else {
     const bool behind_customer =
         !reading->key.resource_id.empty() && (reading->customer_ms < 0 || reading->list_ms < reading->customer_ms);
-    record.current = maintained && settings_.external_writer && !behind_customer;
-    record.age = settings_.unknown_age;
+    if (!maintained || !settings_.external_writer || behind_customer) record.age = settings_.unknown_age;
   }
   reading->Finish(std::move(record));
 }

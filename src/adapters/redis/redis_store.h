@@ -40,7 +40,9 @@ class RedisStore : public SharedStore {
   bool available() const override { return client_.up(); }
   void Read(const EntityKey& key, Intent intent, ReadDone done) override;
   void Write(const EntityKey& key, const CustomerEntitlements& value, MonoTime started) override;
-  void FetchEnded(const EntityKey& key, bool ok) override { locks_.Release(key, ok ? "" : "the fetch failed"); }
+  void FetchEnded(const EntityKey& key, bool ok) override {
+    writer_.InOrder([this, key, ok] { locks_.Release(key, ok ? "" : "the fetch failed"); });
+  }
   void Apply(const UsageReceipt& receipt) override { writer_.Apply(receipt); }
 
   /// Redis' time for one of ours, ms since 1970; 0: unknown. Never later than it is.

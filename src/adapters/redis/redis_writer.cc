@@ -48,12 +48,13 @@ std::string RedisWriter::Ttl() const { return std::to_string(settings_.keys_ttl_
 
 void RedisWriter::Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments,
                       Done done) {
-  client_.Call(redis_scripts::Run(script, std::move(keys), std::move(arguments)), Deadline(), std::move(done));
+  queue_.Send(redis_scripts::Run(script, std::move(keys), std::move(arguments)), std::move(done));
 }
 
 void RedisWriter::WriteRecord(const EntityKey& key, const CustomerEntitlements& value, MonoTime started) {
   const int64_t as_of = redis_time_(started);
-  if (as_of == 0 || !client_.up()) return;
+  // Nobody who is down is written to: what it would cost is the making of the text.
+  if (as_of == 0 || !client_.up()) return metrics_.redis_failed_writes.Add();
   WriteValue(key, value, as_of, /*update_only=*/false, "");
 }
 
@@ -163,10 +164,7 @@ void RedisWriter::Apply(const Push& push, const std::string& token) {
   if (const auto* const list = std::get_if<ListPush>(&push)) {
     if (list->entitlements.empty() && list->entitlements.denied_reason == DeniedReason::kNone) {
       // It says only that something changed: whoever reads next fetches.
-      const EntityKeyView view = list->key.view();
-      const std::string name = keys_.List(view);
-      const std::string metadata = keys_.Metadata(view);
-      return Delete({name, RedisKeys::Stamp(name), metadata, RedisKeys::Stamp(metadata), keys_.Sibling(view)}, token);
+      return Delete(list->key, token);
     }
     return WriteValue(list->key, list->entitlements, redis_time_(clock_.Now()), settings_.update_only, token);
   }
@@ -179,13 +177,23 @@ void RedisWriter::Apply(const Push& push, const std::string& token) {
   StampTime(keys_.Epoch(), Millis(0), token, Noted());
 }
 
-void RedisWriter::StampTime(const std::string& key, Millis lives, const std::string& token, Done done) {
-  Run(redis_scripts::kStampTime, {keys_.Leader(), key}, {token, std::to_string(lives.count())}, std::move(done));
+void RedisWriter::Delete(const EntityKey& key, const std::string& token) {
+  const std::string list = keys_.List(key.view());
+  const std::string metadata = keys_.Metadata(key.view());
+  Run(redis_scripts::kDelete,
+      {keys_.Leader(), list, RedisKeys::Stamp(list), metadata, RedisKeys::Stamp(metadata), keys_.Sibling(key.view())},
+      {token}, Noted());
 }
 
-void RedisWriter::Delete(std::vector<std::string> keys, const std::string& token) {
+void RedisWriter::StampTime(const std::string& key, Millis lives, const std::string& token, Done done) {
+  client_.Call(
+      redis_scripts::Run(redis_scripts::kStampTime, {keys_.Leader(), key}, {token, std::to_string(lives.count())}),
+      Deadline(), std::move(done));
+}
+
+void RedisWriter::DeleteNow(std::vector<std::string> keys, const std::string& token) {
   keys.insert(keys.begin(), keys_.Leader());
-  Run(redis_scripts::kDelete, std::move(keys), {token}, Noted());
+  client_.Call(redis_scripts::Run(redis_scripts::kDelete, std::move(keys), {token}), Deadline(), Noted());
 }
 
 }  // namespace sidecar

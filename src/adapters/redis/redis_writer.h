@@ -7,6 +7,7 @@
 #include "adapters/redis/redis_client.h"
 #include "adapters/redis/redis_codec.h"
 #include "adapters/redis/redis_keys.h"
+#include "adapters/redis/write_queue.h"
 #include "core/record_changes.h"
 
 namespace sidecar {
@@ -34,7 +35,8 @@ class RedisWriter {
         clock_(clock),
         metrics_(metrics),
         redis_time_(std::move(redis_time)),
-        settings_(settings) {}
+        settings_(settings),
+        queue_(client, clock, settings.timeout) {}
 
   /// What a fetch brought that began at `started`.
   void WriteRecord(const EntityKey& key, const CustomerEntitlements& value, MonoTime started);
@@ -44,9 +46,14 @@ class RedisWriter {
   /// What the leader with this token was told.
   void Apply(const Push& push, const std::string& token);
 
-  /// Sets `key` to Redis' time, for the leader; 0 ms: for ever.
+  /// Runs `fn` when every write before it was sent, so that whoever it tells finds them.
+  void InOrder(absl::AnyInvocable<void() &&> fn) { queue_.InOrder(std::move(fn)); }
+
+  // The leader's own keys, ahead of the writes that wait.
+
+  /// Sets `key` to Redis' time; 0 ms: for ever.
   void StampTime(const std::string& key, Millis lives, const std::string& token, Done done);
-  void Delete(std::vector<std::string> keys, const std::string& token);
+  void DeleteNow(std::vector<std::string> keys, const std::string& token);
 
   const RedisKeys& keys() const { return keys_; }
 
@@ -67,6 +74,7 @@ class RedisWriter {
   Done Noted() {
     return [this](const absl::StatusOr<RedisReply>& reply) { Note(reply); };
   }
+  void Delete(const EntityKey& key, const std::string& token);
   void Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
 
   RedisClient& client_;
@@ -75,6 +83,7 @@ class RedisWriter {
   Metrics& metrics_;
   const RedisTime redis_time_;
   const RedisWriterSettings settings_;
+  WriteQueue queue_;
 };
 
 }  // namespace sidecar

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -46,12 +47,14 @@ class _Relay:
         raise NotImplementedError
 
     @staticmethod
-    def _join(one: socket.socket, other: socket.socket) -> None:
-        """Copies both ways until either side ends."""
+    def _join(one: socket.socket, other: socket.socket, dawdle: Callable[[], None] = lambda: None) -> None:
+        """Copies both ways until either side ends; dawdles over what comes back from `other`."""
 
         def copy(source: socket.socket, target: socket.socket) -> None:
             with suppress(OSError):
                 while data := source.recv(_BUFFER):
+                    if source is other:
+                        dawdle()
                     target.sendall(data)
             for each in (source, target):
                 with suppress(OSError):
@@ -122,14 +125,4 @@ class SlowRelay(_Relay):
 
     def _serve(self, client: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", self._target_port)) as server:
-            Thread(target=self._pass_on, args=(client, server), daemon=True).start()
-            while data := server.recv(_BUFFER):
-                time.sleep(self.delay)
-                client.sendall(data)
-
-    @staticmethod
-    def _pass_on(client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while data := client.recv(_BUFFER):
-                server.sendall(data)
-            server.shutdown(socket.SHUT_RDWR)
+            self._join(client, server, dawdle=lambda: time.sleep(self.delay))

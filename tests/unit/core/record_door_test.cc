@@ -76,6 +76,18 @@ TEST_F(DoorTest, EqualAndUndatedReceiptsReplace) {
   EXPECT_EQ(Held().features[0].usage_updated_at, testing::DateAt(10));
 }
 
+TEST_F(DoorTest, AReceiptDuringAReadOfTheSharedStoreIsKeptThroughAnOlderFetch) {
+  const RecordDoor::Fetch older = door_.StartFetch({"a", ""});
+  {
+    const RecordDoor::Fetch read = door_.StartFetch({"a", ""});
+    door_.Apply(Receipt(4, std::nullopt));
+    door_.AdmitShared(read, {.entitlements = Of({Dated(3, testing::DateAt(0))}), .age = std::nullopt});
+  }
+  EXPECT_EQ(Held().features[0].current_usage, 4);
+  const EpochDomain::Guard guard(epochs_);
+  EXPECT_TRUE(cache_.Find({"a", ""})->changed_at().has_value());
+}
+
 TEST_F(DoorTest, AReceiptWithoutTotalChangesNothing) {
   Admit(Of({Dated(3, testing::DateAt(0))}));
   UsageReceipt receipt = Receipt(0, testing::DateAt(1));

@@ -32,8 +32,9 @@ class FakeStore : public SharedStore {
     reads.pop_front();
     std::move(done)(std::move(record));
   }
-  void Have(double usage, bool current, Millis age = Millis(0)) {
-    Answer(SharedRecord{.entitlements = Of({Metered("calls", 10, usage)}), .current = current, .age = age});
+  /// Without an age: kept current.
+  void Have(double usage, std::optional<Millis> age = std::nullopt) {
+    Answer(SharedRecord{.entitlements = Of({Metered("calls", 10, usage)}), .age = age});
   }
   void HaveNothing() { Answer(absl::NotFoundError("not there")); }
 
@@ -96,7 +97,7 @@ class SharedStoreTest : public ::testing::Test {
 TEST_F(SharedStoreTest, WhatItHasIsNotFetched) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/true);
+  store_.Have(3);
   EXPECT_EQ(got.answers, 1);
   EXPECT_TRUE(got.fetched);
   EXPECT_TRUE(got.shared);
@@ -128,7 +129,7 @@ TEST_F(SharedStoreTest, WhatItCannotSayIsFetched) {
 TEST_F(SharedStoreTest, AnOldRecordIsAnsweredAfterTheReadBudgetWhileUpstreamIsAsked) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/false, Millis(3'600'000));
+  store_.Have(3, Millis(3'600'000));
   EXPECT_EQ(source_.fetches, 1U);
   EXPECT_EQ(got.answers, 0);
   time_.Advance(Millis(250));
@@ -142,7 +143,7 @@ TEST_F(SharedStoreTest, AnOldRecordIsAnsweredAfterTheReadBudgetWhileUpstreamIsAs
 TEST_F(SharedStoreTest, AnOldRecordIsBetterThanNone) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/false, Millis(3'600'000));
+  store_.Have(3, Millis(3'600'000));
   source_.Fail();
   EXPECT_EQ(got.usage, 3);
   EXPECT_TRUE(Suspect());
@@ -151,7 +152,7 @@ TEST_F(SharedStoreTest, AnOldRecordIsBetterThanNone) {
 TEST_F(SharedStoreTest, AYoungRecordThatNobodyKeepsCurrentLivesOutItsTime) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/false, Millis(10'000));
+  store_.Have(3, Millis(10'000));
   EXPECT_TRUE(got.fetched);
   EXPECT_FALSE(Suspect());
   time_.Advance(Millis(20'000));
@@ -161,7 +162,7 @@ TEST_F(SharedStoreTest, AYoungRecordThatNobodyKeepsCurrentLivesOutItsTime) {
 TEST_F(SharedStoreTest, AnEmptiedStoreGetsBackWhatMemoryHolds) {
   Got first;
   Resolve(first);
-  store_.Have(3, /*current=*/false, Millis(0));
+  store_.Have(3, Millis(0));
   time_.Advance(Millis(30'000));
   Got second;
   Resolve(second, EntitlementResolver::Patience::kReadBudget);
@@ -183,12 +184,12 @@ TEST_F(SharedStoreTest, AStoreThatIsAwayIsNotAsked) {
 TEST_F(SharedStoreTest, AChangeIsReadAgainAndTheRecordStaysUsable) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/true);
+  store_.Have(3);
   time_.Advance(Millis(1));
   resolver_.ChangedInShared(kKey);
   EXPECT_FALSE(Suspect());
   EXPECT_EQ(store_.intents.back(), SharedStore::Intent::kLook);
-  store_.Have(5, /*current=*/true);
+  store_.Have(5);
   EXPECT_EQ(Held(), 5);
   EXPECT_FALSE(Suspect());
   EXPECT_EQ(source_.fetches, 0U);
@@ -197,14 +198,14 @@ TEST_F(SharedStoreTest, AChangeIsReadAgainAndTheRecordStaysUsable) {
 TEST_F(SharedStoreTest, ChangesDuringAReadingAreReadOnceMore) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/true);
+  store_.Have(3);
   time_.Advance(Millis(1));
   for (int i = 0; i < 5; ++i) resolver_.ChangedInShared(kKey);
   ASSERT_EQ(store_.reads.size(), 1U);
-  store_.Have(4, /*current=*/true);
+  store_.Have(4);
   EXPECT_EQ(Held(), 3) << "it has changed since";
   ASSERT_EQ(store_.reads.size(), 1U);
-  store_.Have(5, /*current=*/true);
+  store_.Have(5);
   EXPECT_EQ(Held(), 5);
   EXPECT_FALSE(Suspect());
   EXPECT_TRUE(store_.reads.empty());
@@ -213,7 +214,7 @@ TEST_F(SharedStoreTest, ChangesDuringAReadingAreReadOnceMore) {
 TEST_F(SharedStoreTest, AChangeThatCannotBeReadIsDoubted) {
   Got got;
   Resolve(got);
-  store_.Have(3, /*current=*/true);
+  store_.Have(3);
   time_.Advance(Millis(1));
   resolver_.ChangedInShared(kKey);
   store_.HaveNothing();
@@ -240,9 +241,9 @@ TEST_F(SharedStoreTest, ARecordThatChangedWhileItWasReadIsReadAgain) {
   Got got;
   Resolve(got);
   resolver_.ChangedInShared(kKey);
-  store_.Have(3, /*current=*/true);
+  store_.Have(3);
   EXPECT_EQ(got.answers, 0);
-  store_.Have(4, /*current=*/true);
+  store_.Have(4);
   EXPECT_EQ(got.usage, 4);
   EXPECT_FALSE(Suspect());
   EXPECT_EQ(source_.fetches, 0U);

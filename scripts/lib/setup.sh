@@ -13,7 +13,8 @@ build_packages=(
 # llvm: names in the reports of the sanitizers.
 test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
   redis-server redis-sentinel)
-deep_packages=(clang-tidy-14 valgrind)
+# prometheus: for promtool.
+deep_packages=(clang-tidy-14 valgrind chromium prometheus)
 
 say() { printf '\n== %s\n' "$*"; }
 

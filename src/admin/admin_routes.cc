@@ -8,6 +8,17 @@ ServerResponse Probe(bool up) {
   return {.status = up ? 200 : 503, .body = up ? R"({"status":"UP"})" : R"({"status":"DOWN"})"};
 }
 
+ServerResponse Status(const AdminRoutes& routes, const ServerRequest& request) {
+  const bool json = request.Header("Accept").find("application/json") != std::string_view::npos;
+  if (json || routes.status_page.empty()) return {.body = routes.status_text()};
+  return {.content_type = "text/html; charset=utf-8",
+          .body = std::string(routes.status_page),
+          // The page loads nothing but its own figures.
+          .headers = {{"Content-Security-Policy",
+                       "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"},
+                      {"Cache-Control", "no-store"}}};
+}
+
 }  // namespace
 
 ServerResponse AnswerAdmin(const AdminRoutes& routes, const ServerRequest& request, bool probes_only) {
@@ -19,7 +30,7 @@ ServerResponse AnswerAdmin(const AdminRoutes& routes, const ServerRequest& reque
   if (request.path == "/metrics" && !probes_only) {
     return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = routes.metrics_text()};
   }
-  if (request.path == "/status" && routes.status_text && !probes_only) return {.body = routes.status_text()};
+  if (request.path == "/status" && routes.status_text && !probes_only) return Status(routes, request);
   if (probes_only) {
     return {.status = 404,
             .content_type = "text/plain",

@@ -15,6 +15,8 @@ struct AdminRoutes {
   std::function<std::string()> metrics_text;
   /// JSON, at /status; empty: there is none.
   std::function<std::string()> status_text{};
+  /// HTML, at /status, for whoever does not ask for JSON; empty: JSON for all.
+  std::string_view status_page{};
 };
 
 /// Answers one request. `probes_only`: on the gRPC port, where /metrics is not served.

@@ -56,9 +56,15 @@ CloudUpstream::CloudUpstream(const Config& config, const UpstreamTools& tools)
                   .library_timeout = std::max(config.entitlements_timeout, config.report_timeout) + kAfterDeadlines}),
       write_transport_(transport_, tools.timers, kWritesUnderWayMax, kQueuedMax),
       reload_transport_(transport_, tools.timers, kReloadsUnderWayMax, kQueuedMax),
-      read_http_(transport_, identity_, key_source_, tools.metrics, [this] { prober_.NoteRejected(); }),
-      write_http_(write_transport_, identity_, key_source_, tools.metrics, [this] { prober_.NoteRejected(); }),
-      reload_http_(reload_transport_, identity_, key_source_, tools.metrics, [this] { prober_.NoteRejected(); }),
+      read_http_(
+          transport_, identity_, key_source_, tools.clock, tools.metrics, [this] { prober_.NoteRejected(); },
+          tools.tracer),
+      write_http_(
+          write_transport_, identity_, key_source_, tools.clock, tools.metrics, [this] { prober_.NoteRejected(); },
+          tools.tracer),
+      reload_http_(
+          reload_transport_, identity_, key_source_, tools.clock, tools.metrics, [this] { prober_.NoteRejected(); },
+          tools.tracer),
       read_graphql_(read_http_, config.api_url),
       write_graphql_(write_http_, config.api_url),
       reload_graphql_(reload_http_, config.api_url),

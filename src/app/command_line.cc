@@ -22,6 +22,8 @@ usage: stigg-sidecar [verb] [arguments]
   health | ready             ask a running sidecar; exit 0 when it is, 1 when it is not
   get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]
                              ask a running sidecar for one entitlement
+  explain CUSTOMER FEATURE [--resource R] [--requested N] [--values A,B] [--json]
+                             why it is answered so: the rule with its arithmetic, what would flip it
   spool ls | dead [--json]   what waits in the durable spool, per customer; what will not be delivered, and why
   spool drain                deliver it now, without a daemon
   version                    print the version
@@ -47,6 +49,7 @@ int RunCommandLine(const Environment& environment, Arguments arguments) {
   if (verb == "check-config") return CheckConfig(environment, arguments);
   if (verb == "health" || verb == "ready") return Probe(environment, arguments, verb == "ready");
   if (verb == "get") return Get(environment, arguments);
+  if (verb == "explain") return Explain(environment, arguments);
   if (verb == "cache-service") return CacheService(environment, arguments);
   if (verb == "spool") return SpoolVerb(environment, arguments);
   if (verb == "version" || verb == "--version") return Print(StrCat("stigg-sidecar ", kVersion, "\n"));

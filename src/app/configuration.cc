@@ -1,15 +1,12 @@
 #include "app/configuration.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
 #include <cstdio>
-#include <memory>
 
 #include "adapters/system/limits.h"
+#include "adapters/tls/certificates.h"
 #include "adapters/world/world_data.h"
 #include "app/exit_codes.h"
+#include "app/tls_files.h"
 #include "config/summary.h"
 #include "text/text.h"
 
@@ -31,12 +28,14 @@ void CheckDataFile(const std::string& path, const FileReader& read_file, std::ve
   }
 }
 
-void CheckCaFile(const std::string& path, const FileReader& read_file, std::vector<std::string>& violations) {
+void CheckCaFile(std::string_view variable, const std::string& path, const FileReader& read_file,
+                 std::vector<std::string>& violations) {
+  if (path.empty()) return;
   const absl::StatusOr<std::string> pem = read_file(path);
   const absl::Status status = pem.ok() ? CheckCertificates(*pem) : pem.status();
   if (status.ok()) return;
-  violations.push_back(StrCat("EXTRA_CA_FILE=", SeenPath(path), ": ", Message(status),
-                              "; expected a readable PEM file with certificates"));
+  violations.push_back(
+      StrCat(variable, "=", SeenPath(path), ": ", Message(status), "; expected a readable PEM file with certificates"));
 }
 
 }  // namespace
@@ -45,7 +44,12 @@ LoadedConfig LoadWithFiles(const Environment& environment, Purpose purpose, cons
   LoadedConfig loaded = LoadConfig(environment, purpose, read_file);
   if (purpose == Purpose::kClient) return loaded;
   const Config& config = loaded.config;
-  if (!config.extra_ca_file.empty()) CheckCaFile(config.extra_ca_file, read_file, loaded.violations);
+  CheckCaFile("EXTRA_CA_FILE", config.extra_ca_file, read_file, loaded.violations);
+  CheckCaFile("REDIS_TLS_CA_FILE", config.redis.tls_ca_file, read_file, loaded.violations);
+  if (!config.tls.cert_file.empty() && !config.tls.key_file.empty()) {
+    const absl::Status status = ReadTlsFiles(config.tls, read_file).status();
+    if (!status.ok()) loaded.violations.emplace_back(Message(status));
+  }
   if (purpose == Purpose::kServe && config.offline && !config.offline_data_file.empty()) {
     CheckDataFile(config.offline_data_file, read_file, loaded.violations);
   }
@@ -65,27 +69,6 @@ std::vector<std::string> EffectiveConfiguration(const LoadedConfig& loaded) {
   shown.config.cache_max_size_bytes = limit.bytes;
   shown.origins["CACHE_MAX_SIZE_BYTES"] = {.note = limit.source};
   return Summarize(shown);
-}
-
-absl::Status CheckCertificates(std::string_view pem) {
-  const std::unique_ptr<BIO, int (*)(BIO*)> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-  ERR_clear_error();
-  for (size_t read = 0;; ++read) {
-    // Skips what is no certificate, such as keys and comments.
-    X509* const certificate = PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr);
-    if (certificate != nullptr) {
-      X509_free(certificate);
-      continue;
-    }
-    const unsigned long error = ERR_peek_last_error();
-    ERR_clear_error();
-    const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-    if (at_end && read > 0) return absl::OkStatus();
-    if (at_end) return InvalidArgument("has no certificate");
-    const char* const reason = ERR_reason_error_string(error);
-    return InvalidArgument("certificate ", read + 1, " cannot be read (",
-                           reason == nullptr ? "no reason given" : reason, ")");
-  }
 }
 
 int ReportViolations(const LoadedConfig& loaded) {

@@ -16,10 +16,6 @@ LoadedConfig LoadWithFiles(const Environment& environment, Purpose purpose, cons
 /// The configuration in force (config/summary.h), with the limits that this machine gives.
 std::vector<std::string> EffectiveConfiguration(const LoadedConfig& loaded);
 
-/// Whether these are certificates in PEM as OpenSSL reads them. INVALID_ARGUMENT says which
-/// one is not, and why.
-absl::Status CheckCertificates(std::string_view pem);
-
 /// Prints every violation, and every warning, on standard error; returns the exit code.
 int ReportViolations(const LoadedConfig& loaded);
 

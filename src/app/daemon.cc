@@ -7,12 +7,17 @@
 #include <thread>
 
 #include "adapters/prometheus/metrics_text.h"
+#include "adapters/system/files.h"
 #include "adapters/system/limits.h"
+#include "adapters/system/process_figures.h"
+#include "admin/status_page.h"
 #include "app/configuration.h"
 #include "app/process.h"
+#include "app/status_json.h"
 #include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
+#include "ids/new_id.h"
 #include "service/encode.h"
 #include "text/text.h"
 
@@ -35,6 +40,21 @@ FreshnessSettings Freshness(const Config& config) { return {.ttl = config.entitl
 
 HttpServer::Limits ProbeLimits() { return {.body_bytes_max = 4 << 10, .connections_max = 256}; }
 
+/// Descriptors that callers may take: a part is kept for upstream, Redis and files.
+int DescriptorsForCallers() {
+  constexpr uint64_t kReserve = 128;
+  const uint64_t limit = RaiseDescriptorLimit();
+  return static_cast<int>(limit > 2 * kReserve ? limit - kReserve : limit / 2);
+}
+
+/// A file that cannot be read lets nobody in: its token is one that nobody has.
+std::string AdminToken(const std::string& path) {
+  if (path.empty()) return "";
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  const std::string token(text.ok() ? StripWhitespace(*text) : "");
+  return token.empty() ? NewUuid() : token;
+}
+
 size_t QueueCount() {
   constexpr double kQueuesMax = 8;
   return static_cast<size_t>(std::clamp(FindCpuQuota("") / 2, 1.0, kQueuesMax));
@@ -42,8 +62,9 @@ size_t QueueCount() {
 
 }  // namespace
 
-Daemon::Daemon(const Config& config)
+Daemon::Daemon(const Config& config, std::vector<std::string> configuration)
     : config_(config),
+      configuration_(std::move(configuration)),
       definitions_([](const FeatureDefinition& feature) { return EncodeDefinition(feature); },
                    [](const CurrencyDefinition& currency) { return EncodeDefinition(currency); }),
       cache_(CacheOptions(config, cache_limit_source_), epochs_, definitions_),
@@ -53,16 +74,12 @@ Daemon::Daemon(const Config& config)
       admin_routes_{.health_path = config.health_path,
                     .ready_path = config.ready_path,
                     .ready = [this] { return readiness_.ready(); },
-                    .metrics_text =
-                        [this] {
-                          return MetricsText(metrics_, cache_, std::string(kVersion),
-                                             SeriesOf(upstream_ == nullptr ? UpstreamStatus{} : upstream_->status()));
-                        }},
+                    .metrics_text = [this] { return MetricsText(); },
+                    .status_text = [this] { return StatusText(); },
+                    .status_page = kStatusPage},
       admin_server_(
           io_.context(),
-          [this](const ServerRequest& request, Respond respond) {
-            std::move(respond)(AnswerAdmin(admin_routes_, request, /*probes_only=*/false));
-          },
+          [this](const ServerRequest& request, Respond respond) { AnswerHttp(request, std::move(respond)); },
           ProbeLimits()),
       probe_server_(
           io_.context(),
@@ -77,9 +94,59 @@ std::string Daemon::Describe() const {
                 "), ", queues_, queues_ == 1 ? " queue" : " queues");
 }
 
+void Daemon::AnswerHttp(const ServerRequest& request, Respond respond) const {
+  if (customer_routes_ != nullptr && request.path.starts_with(CustomerRoutes::kPrefix)) {
+    return customer_routes_->Answer(request, std::move(respond));
+  }
+  std::move(respond)(AnswerAdmin(admin_routes_, request, /*probes_only=*/false));
+}
+
+std::string Daemon::StatusText() const {
+  StatusParts parts{.config = config_,
+                    .configuration = configuration_,
+                    .metrics = metrics_,
+                    .cache = cache_,
+                    .upstream = upstream_ == nullptr ? UpstreamStatus{} : upstream_->status(),
+                    .redis = std::nullopt,
+                    .ready = readiness_.ready(),
+                    .started_at = started_at_,
+                    .now = clock_.WallNow()};
+  if (redis_ != nullptr) {
+    parts.redis = {.client = redis_->status(), .maintained = redis_->maintained(), .leads = redis_->leads()};
+  }
+  return StatusJson(parts);
+}
+
+std::string Daemon::MetricsText() const {
+  std::vector<ExtraSeries> extra = SeriesOf(upstream_ == nullptr ? UpstreamStatus{} : upstream_->status());
+  for (ExtraSeries& series : SeriesOf(ReadProcessFigures())) extra.push_back(std::move(series));
+  if (tracing_ != nullptr) {
+    const auto count = [](uint64_t value) { return static_cast<double>(value); };
+    extra.push_back({.name = "sidecar_spans_total",
+                     .help = "Spans that ended, by what became of them.",
+                     .counter = true,
+                     .label = "outcome",
+                     .values = {{"exported", count(tracing_->exporter().exported())},
+                                {"dropped", count(tracing_->exporter().dropped())}}});
+  }
+  if (listeners_ != nullptr) {
+    extra.push_back({.name = "sidecar_connections_refused_total",
+                     .help = "Connections closed at once: too few descriptors were left, or too many kept silent.",
+                     .counter = true,
+                     .label = "reason",
+                     .values = {{"descriptors", static_cast<double>(listeners_->refused())},
+                                {"silent", static_cast<double>(listeners_->crowded_out())}}});
+  }
+  RpcSeries rpc{.metrics = {}, .methods = kMethodNames};
+  if (front_ != nullptr) rpc.metrics = front_->rpc_metrics();
+  return sidecar::MetricsText(metrics_, cache_, std::string(kVersion), rpc, extra);
+}
+
 absl::Status Daemon::Start() {
+  tracing_ = TraceWiring::Make(config_, clock_, timers_);
+  Tracer* const tracer = tracing_ ? &tracing_->exporter() : nullptr;
   absl::StatusOr<std::unique_ptr<Upstream>> upstream =
-      MakeUpstream(config_, {clock_, timers_, random_, metrics_, io_.context()});
+      MakeUpstream(config_, {clock_, timers_, random_, metrics_, io_.context(), tracer});
   if (!upstream.ok()) return upstream.status();
   upstream_ = *std::move(upstream);
   redis_ = RedisWiring::Make(config_, {clock_, random_, metrics_});
@@ -112,6 +179,13 @@ absl::Status Daemon::Start() {
                                          .report_timeout = config_.report_timeout,
                                          .offline = config_.offline && config_.offline_data_file.empty(),
                                          .spool_usage = config_.spool_usage}});
+  customer_routes_ =
+      std::make_unique<CustomerRoutes>(CustomerRoutes::Parts{.cache = cache_,
+                                                             .resolver = *resolver_,
+                                                             .cover = cover_,
+                                                             .fallbacks = config_.entitlements_fallback,
+                                                             .clock = clock_},
+                                       AdminGuard([path = config_.admin_token_file] { return AdminToken(path); }));
   snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
   const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
   if (redis_) {
@@ -119,11 +193,15 @@ absl::Status Daemon::Start() {
                                    upstream_->feed()};
     if (absl::Status status = redis_->Start(parts); !status.ok()) return status;
   }
-  front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{});
-  if (absl::Status status = front_->Start(); !status.ok()) return status;
+  auto tls = TlsFiles::Load(config_.tls, {clock_, timers_, metrics_});
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
+  front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{}, tracer);
+  if (absl::Status status = front_->Start(tls_ ? &tls_->identity() : nullptr); !status.ok()) return status;
   if (absl::Status status = Listen(); !status.ok()) return status;
   readiness_.SetListening();
   if (restored.records > 0) readiness_.SetFirstAttemptEnded();
+  if (tls_) tls_->Watch();
   if (snapshot_) snapshot_->keeper().Start();
   refresh_->Start(restored.hottest);
   timers_.At(clock_.Now() + config_.start_grace, [this] { readiness_.SetFirstAttemptEnded(); });
@@ -139,11 +217,12 @@ absl::Status Daemon::Listen() {
         // What arrives over HTTP/1.1 on a gRPC port is a probe; the HTTP port has no bytes
         // read ahead.
         (read.empty() ? admin_server_ : probe_server_).Serve(std::move(socket), read);
-      });
+      },
+      ListenerLimits{.descriptor_max = DescriptorsForCallers()});
   const std::string& address = config_.listen_address;
-  if (auto port = listeners_->ListenGrpc(address, config_.port); !port.ok()) {
-    return InvalidArgument(Message(port.status()), ". Set PORT to a free port");
-  }
+  const auto grpc = tls_ ? listeners_->ListenTls(address, config_.port, [this](int fd) { front_->ServeTls(fd); })
+                         : listeners_->ListenGrpc(address, config_.port);
+  if (!grpc.ok()) return InvalidArgument(Message(grpc.status()), ". Set PORT to a free port");
   if (config_.grpc_port != 0) {
     if (auto port = listeners_->ListenGrpc(address, config_.grpc_port); !port.ok()) {
       return InvalidArgument(Message(port.status()), ". Set GRPC_PORT to a free port, or to 0");
@@ -203,6 +282,7 @@ void Daemon::Drain(Millis settle) {
   if (spool_) spool_->Drain(deadline);
   StopFeed();
   if (snapshot_) snapshot_->keeper().Stop(deadline);
+  if (tracing_) AwaitStop([this](absl::AnyInvocable<void() &&> done) { tracing_->exporter().Flush(std::move(done)); });
 }
 
 }  // namespace sidecar

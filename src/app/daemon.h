@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "adapters/clock/system_clock.h"
@@ -12,10 +13,13 @@
 #include "adapters/net/asio_timers.h"
 #include "adapters/net/io_thread.h"
 #include "admin/admin_routes.h"
+#include "admin/customer_routes.h"
 #include "admin/readiness.h"
 #include "app/redis_wiring.h"
 #include "app/snapshot_wiring.h"
 #include "app/spool_wiring.h"
+#include "app/tls_files.h"
+#include "app/trace_wiring.h"
 #include "app/upstream.h"
 #include "cache/entitlement_cache.h"
 #include "config/config.h"
@@ -37,7 +41,8 @@ namespace sidecar {
 /// is never destroyed, since fetches may still be under way.
 class Daemon {
  public:
-  explicit Daemon(const Config& config);
+  /// `configuration`: what is in force, a line a setting, for /status.
+  Daemon(const Config& config, std::vector<std::string> configuration);
 
   /// Builds the upstream, opens the listeners, starts answering. INVALID_ARGUMENT: the
   /// configuration cannot work (exit 78); the message names the fix.
@@ -51,15 +56,22 @@ class Daemon {
   std::string Describe() const;
 
   IoThread& io() { return io_; }
+  Clock& clock() { return clock_; }
+  Timers& timers() { return timers_; }
 
  private:
   absl::Status Listen();
   void StartFeed();
+  std::string MetricsText() const;
+  std::string StatusText() const;
+  void AnswerHttp(const ServerRequest& request, Respond respond) const;
   void StopFeed();
   void WaitForIdle(MonoTime until);
 
   const Config config_;
+  const std::vector<std::string> configuration_;
   SystemClock clock_;
+  const WallTime started_at_ = clock_.WallNow();
   SystemRandom random_;
   Metrics metrics_;
   std::string cache_limit_source_;
@@ -70,6 +82,7 @@ class Daemon {
   AsioTimers timers_;
   LiveCover cover_;
   RecordDoor door_;
+  std::unique_ptr<TraceWiring> tracing_;  // nullptr: spans are not recorded
   std::unique_ptr<Upstream> upstream_;
   std::unique_ptr<RedisWiring> redis_;  // nullptr: there is none
   std::unique_ptr<EntitlementResolver> resolver_;
@@ -82,9 +95,11 @@ class Daemon {
   HealthState health_;
   Readiness readiness_;
   const AdminRoutes admin_routes_;
+  std::unique_ptr<CustomerRoutes> customer_routes_;
   HttpServer admin_server_;
   HttpServer probe_server_;
   size_t queues_;
+  std::unique_ptr<TlsFiles> tls_;  // nullptr: PORT is plaintext
   std::unique_ptr<GrpcFront> front_;
   std::unique_ptr<Listeners> listeners_;
 };

@@ -13,8 +13,24 @@
 
 namespace sidecar {
 
+namespace {
+
+LogFormat FormatOf(LogFormatSetting setting) {
+  switch (setting) {
+    case LogFormatSetting::kText:
+      return LogFormat::kText;
+    case LogFormatSetting::kJson:
+      return LogFormat::kJson;
+    case LogFormatSetting::kAuto:
+      break;
+  }
+  return LogFormat::kAuto;
+}
+
+}  // namespace
+
 void BeginProcess(const LoadedConfig& loaded) {
-  StartLogging(loaded.config.log_level);
+  StartLogging(loaded.config.log_level, FormatOf(loaded.config.log_format));
   for (const std::string& warning : loaded.warnings) spdlog::warn("{}", warning);
   for (const std::string& line : EffectiveConfiguration(loaded)) spdlog::info("configuration: {}", line);
 }

@@ -42,9 +42,10 @@ class RedisWiring {
 
   SharedStore& store() { return store_; }
   bool up() const { return client_.up(); }
+  RedisClient::Status status() const { return client_.status(); }
   bool leads() const { return leader_ != nullptr && leader_->leads(); }
-  /// After Start: somebody keeps Redis current.
-  bool maintained() const { return cover_->maintained(); }
+  /// Somebody keeps Redis current.
+  bool maintained() const { return cover_ != nullptr && cover_->maintained(); }
 
   /// Connects, and waits a moment for the outcome. INVALID_ARGUMENT: this Redis can never serve
   /// us (a cluster, or too old). Whatever else is wrong with it, the daemon serves without.

@@ -15,6 +15,7 @@
 #include "app/options.h"
 #include "app/process.h"
 #include "app/signals.h"
+#include "app/supervisor.h"
 #include "app/verbs.h"
 #include "dev/dev_upstream.h"
 #include "text/text.h"
@@ -38,18 +39,21 @@ void DrainAtTerminal(Daemon& daemon) {
   drained->get_future().wait_for(kLongest);
 }
 
-int Run(const LoadedConfig& loaded, bool at_terminal) {
+int Run(const LoadedConfig& loaded, const Environment& environment, bool at_terminal) {
   const Config& config = loaded.config;
   BeginProcess(loaded);
   // protobuf reports unparsable requests on standard error; we answer them instead.
   google::protobuf::SetLogHandler(nullptr);
 
-  auto* const daemon = new Daemon(config);  // never destroyed, see Daemon
+  auto* const daemon = new Daemon(config, EffectiveConfiguration(loaded));  // never destroyed, see Daemon
   Signals signals(daemon->io().context());
   if (absl::Status status = daemon->Start(); !status.ok()) EndUnstarted(status);
   std::printf("%s\nSidecar is ready\n", daemon->Describe().c_str());
   std::fflush(stdout);
+  auto* const supervisor = new Supervisor(environment);  // its timers never end
+  supervisor->Ready(daemon->clock(), daemon->timers());
   const int signal = signals.Wait();
+  supervisor->Stopping();
   if (at_terminal && signal == SIGINT) {
     DrainAtTerminal(*daemon);
   } else {
@@ -65,7 +69,7 @@ int Serve(const Environment& environment, const Arguments& arguments) {
   CpprestTransport::SizeThreadPool();
   const LoadedConfig loaded = LoadWithFiles(environment, Purpose::kServe, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
-  return Run(loaded, /*at_terminal=*/false);
+  return Run(loaded, environment, /*at_terminal=*/false);
 }
 
 int Dev(const Environment& environment, const Arguments& arguments) {
@@ -109,7 +113,7 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   }
   std::printf("dev upstream on %s (faults: %s/_dev/faults)\n", url.c_str(), url.c_str());
   (void)upstream->release();  // lives as long as the process
-  return Run(loaded, /*at_terminal=*/true);
+  return Run(loaded, environment, /*at_terminal=*/true);
 }
 
 int CheckConfig(const Environment& environment, const Arguments& arguments) {

@@ -147,7 +147,7 @@ int Drain(const Config& config) {
     return Complain(kExitFailure, StrCat(config.spool_path, ": there is no spool"));
   }
   CpprestTransport::SizeThreadPool();
-  StartLogging(config.log_level);
+  StartLogging(config.log_level, LogFormat::kText);
   auto* const drainer = new Drainer;
   absl::StatusOr<std::unique_ptr<Upstream>> upstream =
       MakeUpstream(config, {drainer->clock, drainer->timers, drainer->random, drainer->metrics, drainer->io.context()});

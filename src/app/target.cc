@@ -22,12 +22,14 @@ GrpcTarget GrpcTargetOf(const Config& config) {
   }
   const std::vector<std::string> hosts = HostsToDial(config.listen_address);
   GrpcTarget target;
+  target.tls = !config.tls.cert_file.empty() && config.grpc_port == 0;
+  const uint16_t port = config.tls.cert_file.empty() || target.tls ? config.port : config.grpc_port;
   for (const std::string& host : hosts) {
     // One list has one family: IPv4 addresses go into a list of IPv6 ones as mapped.
     const bool mapped = hosts.size() > 1 && !Contains(host, ":");
     StrAppend(&target.address, target.address.empty() ? "" : ",",
-              HostAndPort(mapped ? StrCat("::ffff:", host) : host, config.port));
-    StrAppend(&target.shown, target.shown.empty() ? "" : " and ", HostAndPort(host, config.port));
+              HostAndPort(mapped ? StrCat("::ffff:", host) : host, port));
+    StrAppend(&target.shown, target.shown.empty() ? "" : " and ", HostAndPort(host, port));
   }
   target.address.insert(0, Contains(target.address, "[") ? "ipv6:" : "ipv4:");
   return target;

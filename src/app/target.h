@@ -19,9 +19,10 @@ std::string HostAndPort(const std::string& host, uint16_t port);
 struct GrpcTarget {
   std::string address;  ///< as grpc::CreateChannel takes it
   std::string shown;    ///< for people
+  bool tls = false;
 };
 
-/// The Unix socket where there is one, else PORT.
+/// The Unix socket where there is one, else PORT; where that speaks TLS, GRPC_PORT if there is one.
 GrpcTarget GrpcTargetOf(const Config& config);
 
 }  // namespace sidecar

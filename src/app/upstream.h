@@ -18,6 +18,7 @@
 #include "ports/entitlement_source.h"
 #include "ports/random.h"
 #include "ports/timers.h"
+#include "ports/trace.h"
 #include "ports/usage_sink.h"
 
 namespace sidecar {
@@ -50,6 +51,7 @@ struct UpstreamTools {
   Random& random;
   Metrics& metrics;
   boost::asio::io_context& io;  ///< runs the timers too
+  Tracer* tracer = nullptr;     ///< nullptr: spans are not recorded
 };
 
 /// Chooses by configuration. INVALID_ARGUMENT: OFFLINE_DATA_FILE cannot be used.

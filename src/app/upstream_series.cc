@@ -39,4 +39,22 @@ std::vector<ExtraSeries> SeriesOf(const UpstreamStatus& status) {
   return series;
 }
 
+std::vector<ExtraSeries> SeriesOf(const ProcessFigures& figures) {
+  const auto gauge = [](const char* name, const char* help, double value) {
+    return ExtraSeries{.name = name, .help = help, .values = {{"", value}}};
+  };
+  return {
+      {.name = "process_cpu_seconds_total",
+       .help = "User and system time.",
+       .counter = true,
+       .values = {{"", figures.cpu_secs}}},
+      gauge("process_start_time_seconds", "Start of the process, since 1970.", figures.started_at_secs),
+      gauge("process_resident_memory_bytes", "Resident memory.", static_cast<double>(figures.resident_bytes)),
+      gauge("process_virtual_memory_bytes", "Virtual memory.", static_cast<double>(figures.virtual_bytes)),
+      gauge("process_threads", "Threads.", static_cast<double>(figures.threads)),
+      gauge("process_open_fds", "Open file descriptors.", static_cast<double>(figures.open_fds)),
+      gauge("process_max_fds", "Limit of open file descriptors.", static_cast<double>(figures.max_fds)),
+  };
+}
+
 }  // namespace sidecar

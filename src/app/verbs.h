@@ -15,6 +15,7 @@ int Dev(const Environment& environment, const Arguments& arguments);
 int CheckConfig(const Environment& environment, const Arguments& arguments);
 int Probe(const Environment& environment, const Arguments& arguments, bool ready);
 int Get(const Environment& environment, const Arguments& arguments);
+int Explain(const Environment& environment, Arguments arguments);
 int CacheService(const Environment& environment, const Arguments& arguments);
 int SpoolVerb(const Environment& environment, const Arguments& arguments);
 

@@ -13,6 +13,8 @@ namespace sidecar {
 
 enum class UpstreamApi : uint8_t { kAuto, kV2, kV1 };
 
+enum class LogFormatSetting : uint8_t { kAuto, kText, kJson };
+
 /// A secret: its value, and the file it is re-read from, if any.
 struct Secret {
   std::string value;
@@ -35,6 +37,13 @@ struct RedisConfig {
   bool external_writer = false;     ///< the vendor's service keeps Redis current
   int64_t keys_ttl_secs = 604'800;  ///< negative: keys do not expire
   Millis timeout{50};
+};
+
+/// Of PORT. Without files it is plaintext.
+struct TlsConfig {
+  std::string cert_file;
+  std::string key_file;
+  std::string client_ca_file;  ///< empty: clients show no certificate
 };
 
 struct Config {
@@ -78,16 +87,21 @@ struct Config {
   uint16_t port = 8443;
   uint16_t grpc_port = 0;  ///< 0: off
   std::string grpc_socket;
+  TlsConfig tls;
   uint16_t http_port = 8080;  ///< 0: off
   bool http_port_given = false;
   std::string health_path = "/livez";
   std::string ready_path = "/readyz";
+  std::string admin_token_file;  ///< empty: /admin/ answers this machine only
 
   // Life
   Millis start_grace{5'000};
   Millis drain_settle{2'000};
   Millis drain_timeout{10'000};
+  std::string otlp_endpoint;  ///< empty: spans are not recorded
+  std::string otel_service_name = "stigg-sidecar";
   std::string log_level = "warn";
+  LogFormatSetting log_format = LogFormatSetting::kAuto;
 };
 
 }  // namespace sidecar

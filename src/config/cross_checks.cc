@@ -18,13 +18,7 @@ class CrossChecks {
     CheckOffline();
     CheckDrain();
     CheckSentinels();
-    for (const std::string_view name : kSettingsToCome) {
-      if (IsSet(name)) {
-        Violate(name,
-                " is set, but this version serves plaintext only: expected it unset, and TLS to be ended in front "
-                "of the sidecar");
-      }
-    }
+    CheckTls();
   }
 
  private:
@@ -89,6 +83,17 @@ class CrossChecks {
     if (config_.drain_settle <= config_.drain_timeout) return;
     Violate("DRAIN_SETTLE_MS=", config_.drain_settle.count(),
             " is longer than DRAIN_TIMEOUT_MS=", config_.drain_timeout.count(), ", which includes it");
+  }
+
+  /// To ignore half of it would serve plaintext to somebody who asked for TLS.
+  void CheckTls() {
+    const TlsConfig& tls = config_.tls;
+    if (tls.cert_file.empty() != tls.key_file.empty()) {
+      Violate("TLS_CERT_FILE and TLS_KEY_FILE belong together: ",
+              tls.cert_file.empty() ? "TLS_CERT_FILE" : "TLS_KEY_FILE", " is not set; set both or neither");
+    } else if (!tls.client_ca_file.empty() && tls.cert_file.empty()) {
+      Violate("TLS_CLIENT_CA_FILE is set without TLS_CERT_FILE and TLS_KEY_FILE: set all three, or none");
+    }
   }
 
   void CheckSentinels() {

@@ -28,9 +28,9 @@ constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
     {"STIGG_SERVER_API_KEY", "SERVER_API_KEY"},
 };
 
-/// Every name that may be meant: settings, the files of secrets, and what is refused by name.
+/// Every name that may be meant: settings, and the files of secrets.
 std::vector<std::string> KnownNames() {
-  std::vector<std::string> names(std::begin(kSettingsToCome), std::end(kSettingsToCome));
+  std::vector<std::string> names;
   for (const Setting& setting : Settings()) {
     names.emplace_back(setting.name);
     if (setting.secret) names.push_back(StrCat(setting.name, "_FILE"));

@@ -33,27 +33,34 @@ bool HasNoSpaces(std::string_view value) {
 /// What fits into sockaddr_un with its closing zero.
 bool IsSocketPath(std::string_view value) { return value.size() < sizeof(sockaddr_un{}.sun_path); }
 
-constexpr std::pair<std::string_view, UpstreamApi> kUpstreamApis[] = {
-    {"auto", UpstreamApi::kAuto}, {"v2", UpstreamApi::kV2}, {"v1", UpstreamApi::kV1}};
-
-ValueCodec UpstreamApiCodec() {
+/// A value that goes by one of a few names.
+template <typename Value, size_t kNames, typename Ref>
+ValueCodec OneOf(const std::pair<std::string_view, Value> (&names)[kNames], Ref ref) {
   return {.parse =
-              [](std::string_view value, Config& config) {
-                for (const auto& [name, api] : kUpstreamApis) {
+              [&names, ref](std::string_view value, Config& config) {
+                for (const auto& [name, meaning] : names) {
                   if (!EqualsIgnoreCase(value, name)) continue;
-                  config.upstream_api = api;
+                  ref(config) = meaning;
                   return true;
                 }
                 return false;
               },
           .show =
-              [](const Config& config) {
-                for (const auto& [name, api] : kUpstreamApis) {
-                  if (api == config.upstream_api) return std::string(name);
+              [&names, ref](const Config& config) {
+                for (const auto& [name, meaning] : names) {
+                  if (meaning == ref(config)) return std::string(name);
                 }
                 return std::string();
               }};
 }
+
+constexpr std::pair<std::string_view, UpstreamApi> kUpstreamApis[] = {
+    {"auto", UpstreamApi::kAuto}, {"v2", UpstreamApi::kV2}, {"v1", UpstreamApi::kV1}};
+
+constexpr std::pair<std::string_view, LogFormatSetting> kLogFormats[] = {
+    {"auto", LogFormatSetting::kAuto}, {"text", LogFormatSetting::kText}, {"json", LogFormatSetting::kJson}};
+
+constexpr std::pair<std::string_view, bool> kUpdatePolicies[] = {{"UPDATE_IF_EXISTS", true}, {"UPSERT", false}};
 
 ValueCodec LogLevel() {
   return {.parse =
@@ -84,19 +91,6 @@ ValueCodec Fallbacks() {
                 return std::vector<std::string>(mistakes.begin(), mistakes.end());
               },
           .quote = ValueCodec::Quote::kMistakesOnly};
-}
-
-ValueCodec UpdatePolicy() {
-  return {
-      .parse =
-          [](std::string_view value, Config& config) {
-            const bool upsert = EqualsIgnoreCase(value, "UPSERT");
-            if (!upsert && !EqualsIgnoreCase(value, "UPDATE_IF_EXISTS")) return false;
-            config.redis.update_only = !upsert;
-            return true;
-          },
-      .show =
-          [](const Config& config) { return std::string(config.redis.update_only ? "UPDATE_IF_EXISTS" : "UPSERT"); }};
 }
 
 /// Zero would expire keys at once; Redis has no such expiry.
@@ -166,7 +160,7 @@ std::vector<Setting> MakeSettings() {
        Url(MEMBER(ws_url), "ws", "wss")},
       {"UPSTREAM_API", "Upstream", "auto, v2 or v1", "auto",
        "Protocol generation; auto speaks V2 and falls back to V1 where upstream does not know it.", false,
-       UpstreamApiCodec()},
+       OneOf(kUpstreamApis, MEMBER(upstream_api))},
       {"EXTRA_CA_FILE", "Upstream", "path of a PEM file", "none",
        "Certificates trusted beside the system's, for every outgoing TLS connection.", false,
        Text(MEMBER(extra_ca_file))},
@@ -242,7 +236,8 @@ std::vector<Setting> MakeSettings() {
       {"REDIS_TLS_CA_FILE", "Redis", "path of a PEM file", "none", "Trusted beside the system's authorities.", false,
        Text(MEMBER(redis.tls_ca_file))},
       {"CACHE_UPDATE_POLICY", "Redis", "UPDATE_IF_EXISTS or UPSERT", "UPDATE_IF_EXISTS",
-       "Whether pushed lists are written for customers that Redis does not hold.", false, UpdatePolicy()},
+       "Whether pushed lists are written for customers that Redis does not hold.", false,
+       OneOf(kUpdatePolicies, MEMBER(redis.update_only))},
       {"REDIS_EXTERNAL_WRITER", "Redis", kBoolAccepted, "0",
        "The vendor's persistent-cache-service keeps Redis current: records of its are trusted.", false,
        Bool(MEMBER(redis.external_writer))},
@@ -258,11 +253,21 @@ std::vector<Setting> MakeSettings() {
        "gRPC. `GET /livez` and `/readyz` over HTTP/1.1 answer here too.", false, Whole(MEMBER(port), 1, 65'535)},
       {"GRPC_PORT", kListenersGroup, kPortOrOffAccepted, "off (the image sets 80)",
        "Second gRPC port, always plaintext.", false, Whole(MEMBER(grpc_port), 0, 65'535)},
+      {"TLS_CERT_FILE", kListenersGroup, "path of a PEM file", "none: PORT is plaintext",
+       "Certificate that PORT shows, its chain after it; read again when it changes.", false,
+       Text(MEMBER(tls.cert_file))},
+      {"TLS_KEY_FILE", kListenersGroup, "path of a PEM file", "none; needed with TLS_CERT_FILE",
+       "Its private key, without a passphrase.", false, Text(MEMBER(tls.key_file))},
+      {"TLS_CLIENT_CA_FILE", kListenersGroup, "path of a PEM file", "none: clients show no certificate",
+       "Who signs the certificates that clients must then show.", false, Text(MEMBER(tls.client_ca_file))},
       {"GRPC_SOCKET", kListenersGroup, "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
        false, TextIf(MEMBER(grpc_socket), IsSocketPath)},
       {"HTTP_PORT", kListenersGroup, kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false, HttpPort()},
       {"HEALTH_ENDPOINT_URL", kListenersGroup, "a path", "livez", "Path of the liveness probe.", false,
        PathWithSlash(MEMBER(health_path))},
+      {"ADMIN_TOKEN_FILE", kListenersGroup, "path of a file", "none: `/admin/` is answered on this machine only",
+       "Its text is the token that `/admin/` asks for; read again for each request.", false,
+       Text(MEMBER(admin_token_file))},
       {"READY_ENDPOINT_URL", kListenersGroup, "a path", "readyz", "Path of the readiness probe.", false,
        PathWithSlash(MEMBER(ready_path))},
 
@@ -275,7 +280,14 @@ std::vector<Setting> MakeSettings() {
        Duration(MEMBER(drain_settle), 1, 0, 3'600'000)},
       {"DRAIN_TIMEOUT_MS", "Life", kMillisAccepted, "10000", "After SIGTERM: end at the latest, settling included.",
        false, MillisFrom1(MEMBER(drain_timeout))},
+      {"OTEL_EXPORTER_OTLP_ENDPOINT", "Life", kHttpUrlAccepted, "none: spans are not recorded",
+       "Collector of traces, OTLP over HTTP; spans of callers whose traceparent is sampled go to /v1/traces.", false,
+       Url(MEMBER(otlp_endpoint), "http", "https")},
+      {"OTEL_SERVICE_NAME", "Life", "text", "stigg-sidecar", "What traces call this service.", false,
+       Text(MEMBER(otel_service_name))},
       {"LOG_LEVEL", "Life", "error, warn, info or debug", "warn", "", false, LogLevel()},
+      {"LOG_FORMAT", "Life", "auto, text or json", "auto: text at a terminal, else JSON", "One line a message.", false,
+       OneOf(kLogFormats, MEMBER(log_format))},
   };
 }
 

@@ -50,10 +50,6 @@ inline constexpr std::string_view kListenersGroup = "Listeners";
 /// NAME_FILE, which names a file with the value.
 const std::vector<Setting>& Settings();
 
-/// Settings of design section 3 that this version does not know yet. To ignore them would
-/// serve plaintext to somebody who asked for TLS.
-inline constexpr std::string_view kSettingsToCome[] = {"TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"};
-
 /// The value of a variable without white space around it, which is an accident of quoting;
 /// empty when it is unset.
 std::string_view ValueOf(const Environment& environment, std::string_view name);

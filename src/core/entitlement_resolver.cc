@@ -72,7 +72,8 @@ EntitlementResolver::FlightPtr EntitlementResolver::JoinOrMakeFlight(EntityKeyVi
       return nullptr;
     }
   }
-  auto flight = std::make_shared<Flight>(Flight{.key = std::move(owned), .started_at = now});
+  auto flight =
+      std::make_shared<Flight>(Flight{.key = std::move(owned), .started_at = now, .trace = TraceScope::Current()});
   flights_.emplace(flight->key, flight);
   queue_.push_back(flight);
   return flight;
@@ -148,6 +149,7 @@ void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fe
 }
 
 void EntitlementResolver::FetchUpstream(const FlightPtr& flight, RecordDoor::Fetch fetch, bool missing) {
+  const TraceScope trace(flight->trace);
   source_.Fetch(flight->key, clock_.Now() + settings_.fetch_timeout,
                 [this, flight, missing, fetch = std::move(fetch)](UpstreamResult<CustomerEntitlements> result) mutable {
                   Land(flight, fetch, missing, std::move(result));
@@ -271,9 +273,9 @@ void EntitlementResolver::Reread(const EntityKey& key, int round) {
                     const EpochDomain::Guard guard(cache_.epochs());
                     if (shared.ok()) {
                       door_.AdmitShared(*fetch, *shared);
-                    } else {
+                    } else if (shared_->available()) {
                       door_.Apply(ListPush{.key = key});  // something has changed, and nobody says what
-                    }
+                    }                                     // else everything is doubted when the store is there again
                   }
                   fetch.reset();
                   if (!EndReread(key)) Reread(key, 0);

@@ -21,6 +21,7 @@
 #include "ports/entitlement_source.h"
 #include "ports/shared_store.h"
 #include "ports/timers.h"
+#include "ports/trace.h"
 
 namespace sidecar {
 
@@ -100,6 +101,7 @@ class EntitlementResolver {
     bool started = false;
     bool overran = false;                // a read has stopped waiting for it
     int shared_reads = 0;                // of the shared store
+    std::optional<TraceContext> trace;   // of the read that it was made for
     std::map<uint64_t, Waiter> waiters;  // by id, in order of arrival
   };
   using FlightPtr = std::shared_ptr<Flight>;

@@ -4,7 +4,10 @@
 
 #include "core/age_histogram.h"
 #include "core/counter.h"
+#include "core/decision_counters.h"
+#include "core/duration_histogram.h"
 #include "core/gauge.h"
+#include "core/upstream_metrics.h"
 
 namespace sidecar {
 
@@ -28,6 +31,14 @@ struct Metrics {
   Counter clamped_values;        ///< numeric values that do not fit int32
   Counter rejected_requests;     ///< requests answered INVALID_ARGUMENT
   AgeHistogram decision_age;     ///< of every answer from a record
+  DecisionCounters decisions;    ///< of every single check
+
+  // Exchanges with upstream, by UpstreamTarget; retries are exchanges of their own.
+  std::array<UpstreamExchanges, kUpstreamTargets.size()> upstream;
+
+  // Connections.
+  Gauge tls_not_after_secs;   ///< since 1970, of the listener's certificate; 0: no TLS
+  Counter tls_reload_errors;  ///< certificates that were not taken over
 
   // The warm snapshot.
   Gauge snapshot_records;        ///< in the one written last; until then, restored
@@ -40,6 +51,7 @@ struct Metrics {
   Counter redis_writes;     ///< scripts that wrote
   Counter redis_unwritten;  ///< scripts that found something newer, or not what they update
   Counter redis_failed_writes;
+  DurationHistogram redis_commands;  ///< from the sending of a command to its reply
 
   // The durable spool.
   Gauge spool_up;           ///< 1: reports can be spooled

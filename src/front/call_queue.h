@@ -9,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "core/rpc_metrics.h"
 #include "front/raw_service.h"
+#include "ports/trace.h"
 #include "service/call.h"
 #include "service/services.h"
 
@@ -20,7 +22,9 @@ class UnaryCall;
 /// Takes calls from its queue and gives them to their handlers, on its own thread.
 class CallQueue {
  public:
-  CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, RawSidecarService& service, const Handlers& handlers);
+  /// `metrics`: of each method. `tracer`: nullptr when spans are not recorded.
+  CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, RawSidecarService& service, const Handlers& handlers,
+            std::array<RpcMetrics, kMethodCount>& metrics, Tracer* tracer);
   ~CallQueue();
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
@@ -52,6 +56,8 @@ class CallQueue {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   RawSidecarService& service_;
   const Handlers& handlers_;
+  std::array<RpcMetrics, kMethodCount>& metrics_;
+  Tracer* const tracer_;
   std::vector<std::unique_ptr<UnaryCall>> idle_;  // to be used again; queue thread only
   std::atomic<uint64_t> arrived_{0};              // written by the queue thread only
   std::atomic<uint64_t> ended_{0};                // so is this; never more than arrived_

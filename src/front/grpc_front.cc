@@ -4,14 +4,20 @@
 
 namespace sidecar {
 
-GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits)
-    : handlers_(handlers), limits_(limits), health_(health), reflection_(health), queue_count_(queues) {}
+GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits,
+                     Tracer* tracer)
+    : handlers_(handlers),
+      limits_(limits),
+      health_(health),
+      reflection_(health),
+      queue_count_(queues),
+      tracer_(tracer) {}
 
 GrpcFront::~GrpcFront() {
   for (const auto& queue : queues_) queue->ShutDown();
 }
 
-absl::Status GrpcFront::Start() {
+absl::Status GrpcFront::Start(TlsIdentity* tls) {
   grpc::EnableDefaultHealthCheckService(false);
   grpc::ServerBuilder builder;
   builder.RegisterService(&sidecar_);
@@ -24,10 +30,16 @@ absl::Status GrpcFront::Start() {
                              static_cast<int>(limits_.ping_interval_min.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   for (size_t i = 0; i < queue_count_; ++i) {
-    queues_.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_));
+    queues_.push_back(
+        std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_, rpc_metrics_, tracer_));
   }
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(limits_.handshake_max.count()));
   plaintext_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  if (tls != nullptr) {
+    tls_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, tls->Credentials());
+  }
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::UnavailableError("the gRPC server could not be started");
   health_.Serve(queues_[0]->queue());
@@ -44,6 +56,12 @@ void GrpcFront::Serve(int fd, std::string_view already_read) {
     connection.read_buffer = grpc::ByteBuffer(&slice, 1);
   }
   plaintext_->HandleNewConnection(&connection);
+}
+
+void GrpcFront::ServeTls(int fd) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = fd;
+  tls_->HandleNewConnection(&connection);
 }
 
 uint64_t GrpcFront::running() const {

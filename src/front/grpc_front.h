@@ -15,6 +15,7 @@
 #include "front/health_state.h"
 #include "front/raw_service.h"
 #include "front/reflection_service.h"
+#include "front/tls_identity.h"
 #include "service/services.h"
 
 namespace sidecar {
@@ -23,28 +24,37 @@ struct FrontLimits {
   int message_bytes_max = 4 << 20;
   int metadata_bytes_max = 16 << 10;
   int streams_per_connection_max = 1000;
+  Millis handshake_max{20'000};  ///< of TLS and HTTP/2
   /// Clients may ping this often, also without calls (docs/reliability.md, 41).
   Millis ping_interval_min{5'000};
 };
 
 class GrpcFront {
  public:
-  /// `handlers` must outlive the front.
-  GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits);
+  /// `handlers` and `tracer` (nullptr: spans are not recorded) must outlive the front.
+  GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits,
+            Tracer* tracer = nullptr);
   /// Ends the queues. No call may be under way: a process that cannot say so ends without
   /// destroying its front (docs/adr/0010).
   ~GrpcFront();
 
-  /// Starts the queues. UNAVAILABLE when grpc++ cannot build the server.
-  absl::Status Start();
+  /// Starts the queues. UNAVAILABLE when grpc++ cannot build the server. `tls`: nullptr when
+  /// there is no TLS; must outlive the front.
+  absl::Status Start(TlsIdentity* tls = nullptr);
 
   /// Takes over a connected plaintext socket of which `already_read` was read. Any thread.
   void Serve(int fd, std::string_view already_read);
+
+  /// Takes over a connected socket on which a TLS handshake is due. Any thread.
+  void ServeTls(int fd);
 
   /// Calls being answered now.
   uint64_t running() const;
   /// Calls that reached a handler, from the start.
   uint64_t handled() const;
+
+  /// Of calls that reached a handler; by Method.
+  const std::array<RpcMetrics, kMethodCount>& rpc_metrics() const { return rpc_metrics_; }
 
   /// Refuses new calls, lets running ones finish until `deadline`, then cancels them. True
   /// when none had to be cancelled.
@@ -56,9 +66,12 @@ class GrpcFront {
   RawSidecarService sidecar_;
   HealthService health_;
   ReflectionService reflection_;
+  std::array<RpcMetrics, kMethodCount> rpc_metrics_;
   std::vector<std::unique_ptr<CallQueue>> queues_;
   size_t queue_count_;
+  Tracer* const tracer_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> plaintext_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tls_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -34,14 +35,21 @@ constexpr std::chrono::seconds kCloseWithin{1};
 }  // namespace
 
 struct Listeners::State : std::enable_shared_from_this<State> {
-  State(asio::io_context& io, std::shared_ptr<NewConnections> accepted)
-      : context(io), new_connections(std::move(accepted)) {}
+  State(asio::io_context& io, std::shared_ptr<NewConnections> accepted, int descriptors)
+      : context(io), new_connections(std::move(accepted)), descriptor_max(descriptors) {}
 
-  template <typename Acceptor>
-  void Accept(std::shared_ptr<Acceptor> acceptor, bool grpc);
+  /// `hand` takes what was accepted.
+  template <typename Acceptor, typename Hand>
+  void Accept(std::shared_ptr<Acceptor> acceptor, Hand hand);
+
+  /// `until_drain`: Close ends it; others serve until the process ends.
+  template <typename Hand>
+  absl::StatusOr<uint16_t> Listen(const std::string& address, uint16_t port, bool until_drain, Hand hand);
 
   asio::io_context& context;
   const std::shared_ptr<NewConnections> new_connections;
+  const int descriptor_max;
+  std::atomic<uint64_t> refused{0};
   std::vector<std::function<void()>> closers;  // io thread only, once accepting
   std::string unix_path;
 };
@@ -79,19 +87,10 @@ absl::StatusOr<std::shared_ptr<tcp::acceptor>> OpenTcp(asio::io_context& context
   return acceptor;
 }
 
-void Hand(tcp::socket socket, bool grpc, NewConnections& connections) {
+void Prepare(tcp::socket& socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.native_non_blocking(true, ignored);
-  if (!grpc) return connections.take_http()(std::move(socket), "");
-  connections.Sniff(std::move(socket));
-}
-
-void Hand(stream_protocol::socket socket, bool, NewConnections& connections) {
-  error_code error;
-  socket.native_non_blocking(true, error);
-  const int fd = socket.release(error);
-  if (!error) connections.take_grpc()(fd, "");
 }
 
 /// There is something that is not a socket: a mistaken path must not cost a file.
@@ -106,42 +105,69 @@ void UnlinkSocket(const std::string& path) {
 
 }  // namespace
 
-template <typename Acceptor>
-void Listeners::State::Accept(std::shared_ptr<Acceptor> acceptor, bool grpc) {
-  acceptor->async_accept([self = shared_from_this(), acceptor, grpc](const error_code& error, auto socket) {
+template <typename Acceptor, typename Hand>
+void Listeners::State::Accept(std::shared_ptr<Acceptor> acceptor, Hand hand) {
+  acceptor->async_accept([self = shared_from_this(), acceptor, hand](const error_code& error, auto socket) {
     if (error == asio::error::operation_aborted || !acceptor->is_open()) return;
     if (error) {
       spdlog::warn("accepting a connection failed: {}", error.message());
       auto pause = std::make_shared<asio::steady_timer>(self->context, kAcceptPause);
-      pause->async_wait([self, acceptor, grpc, pause](const error_code&) { self->Accept(acceptor, grpc); });
+      pause->async_wait([self, acceptor, hand, pause](const error_code&) { self->Accept(acceptor, hand); });
       return;
     }
-    self->Accept(acceptor, grpc);  // first: whatever becomes of this one, the next is taken
-    Hand(std::move(socket), grpc, *self->new_connections);
+    self->Accept(acceptor, hand);  // first: whatever becomes of this one, the next is taken
+    if (socket.native_handle() < self->descriptor_max) return hand(std::move(socket));
+    // Closed as it goes. Said once, counted always.
+    if (self->refused.fetch_add(1, std::memory_order_relaxed) == 0) {
+      spdlog::warn(
+          "connections are refused: {} file descriptors are in use, and the rest is kept for upstream; raise "
+          "the limit (ulimit -n, LimitNOFILE)",
+          self->descriptor_max);
+    }
   });
 }
 
-Listeners::Listeners(asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http, size_t sniffed_max)
+template <typename Hand>
+absl::StatusOr<uint16_t> Listeners::State::Listen(const std::string& address, uint16_t port, bool until_drain,
+                                                  Hand hand) {
+  absl::StatusOr<std::shared_ptr<tcp::acceptor>> acceptor = OpenTcp(context, address, port);
+  if (!acceptor.ok()) return acceptor.status();
+  const uint16_t bound = (*acceptor)->local_endpoint().port();
+  if (until_drain) closers.emplace_back([a = *acceptor] { a->close(); });
+  Accept(*acceptor, std::move(hand));
+  return bound;
+}
+
+Listeners::Listeners(asio::io_context& context, TakeGrpc take_grpc, TakeHttp take_http, const ListenerLimits& limits)
     : state_(std::make_shared<State>(
-          context, std::make_shared<NewConnections>(std::move(take_grpc), std::move(take_http), sniffed_max))) {}
+          context, std::make_shared<NewConnections>(std::move(take_grpc), std::move(take_http), limits.sniffed_max),
+          limits.descriptor_max)) {}
 
 Listeners::~Listeners() = default;
 
 absl::StatusOr<uint16_t> Listeners::ListenGrpc(const std::string& address, uint16_t port) {
-  absl::StatusOr<std::shared_ptr<tcp::acceptor>> acceptor = OpenTcp(state_->context, address, port);
-  if (!acceptor.ok()) return acceptor.status();
-  const uint16_t bound = (*acceptor)->local_endpoint().port();
-  state_->closers.emplace_back([a = *acceptor] { a->close(); });
-  state_->Accept(*acceptor, /*grpc=*/true);
-  return bound;
+  return state_->Listen(address, port, /*until_drain=*/true,
+                        [connections = state_->new_connections](tcp::socket socket) {
+                          Prepare(socket);
+                          connections->Sniff(std::move(socket));
+                        });
+}
+
+absl::StatusOr<uint16_t> Listeners::ListenTls(const std::string& address, uint16_t port, TakeTls take_tls) {
+  return state_->Listen(address, port, /*until_drain=*/true, [take_tls = std::move(take_tls)](tcp::socket socket) {
+    Prepare(socket);
+    error_code error;
+    const int fd = socket.release(error);
+    if (!error) take_tls(fd);
+  });
 }
 
 absl::StatusOr<uint16_t> Listeners::ListenHttp(const std::string& address, uint16_t port) {
-  absl::StatusOr<std::shared_ptr<tcp::acceptor>> acceptor = OpenTcp(state_->context, address, port);
-  if (!acceptor.ok()) return acceptor.status();
-  const uint16_t bound = (*acceptor)->local_endpoint().port();
-  state_->Accept(*acceptor, /*grpc=*/false);
-  return bound;
+  return state_->Listen(address, port, /*until_drain=*/false,
+                        [connections = state_->new_connections](tcp::socket socket) {
+                          Prepare(socket);
+                          connections->take_http()(std::move(socket), "");
+                        });
 }
 
 absl::Status Listeners::ListenUnix(const std::string& path) {
@@ -160,7 +186,12 @@ absl::Status Listeners::ListenUnix(const std::string& path) {
   if (error) return Failure(path, error);
   state_->unix_path = path;
   state_->closers.emplace_back([acceptor] { acceptor->close(); });
-  state_->Accept(acceptor, /*grpc=*/true);
+  state_->Accept(acceptor, [connections = state_->new_connections](stream_protocol::socket socket) {
+    error_code failed;
+    socket.native_non_blocking(true, failed);
+    const int fd = socket.release(failed);
+    if (!failed) connections->take_grpc()(fd, "");
+  });
   return absl::OkStatus();
 }
 
@@ -178,5 +209,7 @@ void Listeners::Close() {
 }
 
 uint64_t Listeners::crowded_out() const { return state_->new_connections->crowded_out(); }
+
+uint64_t Listeners::refused() const { return state_->refused.load(std::memory_order_relaxed); }
 
 }  // namespace sidecar

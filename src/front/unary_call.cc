@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "text/text.h"
+
 namespace sidecar {
 namespace {
 
@@ -14,6 +16,8 @@ constexpr int64_t kNoDeadlineSeconds = 86'400;
 void UnaryCall::Await(Method method) {
   method_ = method;
   finishing_ = false;
+  caller_.reset();
+  own_.reset();
   context_.emplace();
   responder_.emplace(&*context_);
   RequestCall(owner_.service_, method_, &*context_, request_.buffer(), &*responder_, owner_.queue(),
@@ -26,6 +30,7 @@ void UnaryCall::OnEvent(bool ok) {
   } else if (ok) {
     owner_.Await(method_);
     owner_.arrived_.store(owner_.arrived_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    arrived_at_ = std::chrono::steady_clock::now();
     owner_.handlers_[static_cast<size_t>(method_)](*this);
     return;
   }
@@ -53,6 +58,34 @@ std::string_view UnaryCall::Metadata(std::string_view name) {
   return found == metadata.end() ? std::string_view() : std::string_view(found->second.data(), found->second.size());
 }
 
+std::optional<TraceContext> UnaryCall::Trace() {
+  if (!caller_.has_value()) {
+    caller_ = TraceContext::Parse(Metadata("traceparent"));
+    if (caller_.has_value() && caller_->sampled && owner_.tracer_ != nullptr) own_ = owner_.tracer_->Child(*caller_);
+  }
+  return own_.has_value() ? own_ : caller_;
+}
+
+void UnaryCall::Count(int code) {
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - arrived_at_;
+  owner_.metrics_[static_cast<size_t>(method_)].Ended(code, took);
+  if (owner_.tracer_ != nullptr) RecordSpan(code, took);
+}
+
+void UnaryCall::RecordSpan(int code, std::chrono::nanoseconds took) {
+  Trace();
+  if (!own_.has_value()) return;
+  owner_.tracer_->Record({.context = *own_,
+                          .parent = caller_->span_id,
+                          .kind = Span::Kind::kServer,
+                          .name = StrCat(kServiceName, "/", kMethodNames[static_cast<size_t>(method_)]),
+                          .took = took,
+                          .failed = code != GRPC_STATUS_OK,
+                          .attributes = {{"rpc.system", "grpc"},
+                                         {"rpc.service", std::string(kServiceName)},
+                                         {"rpc.grpc.status_code", std::to_string(code)}}});
+}
+
 void UnaryCall::AddTrailers(const AnswerOrigin& origin) {
   static const std::string kSource = "x-entitlement-source";
   static const std::string kAge = "x-entitlement-age-ms";
@@ -65,6 +98,7 @@ void UnaryCall::Finish(std::string_view response, const AnswerOrigin& origin) {
     AddTrailers(origin);
   }
   if (origin.durable) context_->AddTrailingMetadata("x-report-status", "durable");
+  Count(GRPC_STATUS_OK);
   const grpc::Slice slice(response.data(), response.size());
   const grpc::ByteBuffer message(&slice, 1);
   finishing_ = true;
@@ -72,6 +106,7 @@ void UnaryCall::Finish(std::string_view response, const AnswerOrigin& origin) {
 }
 
 void UnaryCall::Fail(const absl::Status& status, std::string_view details) {
+  Count(static_cast<int>(status.code()));
   finishing_ = true;
   responder_->FinishWithError(
       grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()), std::string(details)),

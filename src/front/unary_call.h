@@ -23,15 +23,21 @@ class UnaryCall final : public Call, public QueueTag {
   std::string_view request() override { return request_.View(); }
   std::optional<MonoTime> deadline() override;
   std::string_view Metadata(std::string_view name) override;
+  std::optional<TraceContext> Trace() override;
   void Finish(std::string_view response, const AnswerOrigin& origin) override;
   void Fail(const absl::Status& status, std::string_view details) override;
 
  private:
   void AddTrailers(const AnswerOrigin& origin);
+  void Count(int code);
+  void RecordSpan(int code, std::chrono::nanoseconds took);
 
   CallQueue& owner_;
   Method method_{};
   bool finishing_ = false;
+  std::optional<TraceContext> caller_;  // what the caller sent
+  std::optional<TraceContext> own_;     // the span of this call, where spans are recorded
+  std::chrono::steady_clock::time_point arrived_at_;
   // Made anew for each call: grpc++ cannot reuse them.
   std::optional<grpc::ServerContext> context_;
   std::optional<RawResponder> responder_;

@@ -12,6 +12,8 @@ class Clock {
 
   virtual MonoTime Now() const = 0;
   virtual WallTime WallNow() const = 0;
+  /// As Now(), as exact as the clock can: for durations that are measured.
+  virtual std::chrono::nanoseconds Stopwatch() const { return Now().time_since_epoch(); }
 };
 
 }  // namespace sidecar

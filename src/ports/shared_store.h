@@ -26,7 +26,8 @@ class SharedStore {
 
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<SharedRecord>) &&>;
 
-  /// False: a read would fail at once. Cheap: asked on every read of a suspect record.
+  /// False: a read would fail at once; when it is true again, all that memory holds has been doubted.
+  /// Cheap: asked on every read of a suspect record.
   virtual bool available() const = 0;
 
   enum class Intent : uint8_t {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "domain/time.h"
+#include "ports/trace.h"
 
 namespace sidecar {
 
@@ -39,6 +40,10 @@ class Call {
 
   /// First value of a metadata entry (name in lower case); empty when absent.
   virtual std::string_view Metadata(std::string_view name) = 0;
+
+  /// The span of this call, or what the caller's traceparent says where spans are not recorded;
+  /// nullopt: the caller sent none.
+  virtual std::optional<TraceContext> Trace() { return TraceContext::Parse(Metadata("traceparent")); }
 
   /// Ends the call with a response message. Exactly one of Finish and Fail is called, once,
   /// from any thread; the call must not be touched afterwards.

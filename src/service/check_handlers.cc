@@ -213,17 +213,17 @@ struct CheckReader {
     return IsExpired(found.valid_until(), record.fetched_at_wall(), now);
   }
 
-  static bool Write(const ServiceContext&, const AnswerEncoder& encoder, const State& state, const Record* record,
-                    WallTime now, ReverseWriter& out) {
+  static Written Write(const ServiceContext&, const AnswerEncoder& encoder, const State& state, const Record* record,
+                       WallTime now, ReverseWriter& out) {
     if (record != nullptr) {
       const Found found(state, *record);
       if (!IsExpired(found.valid_until(), record->fetched_at_wall(), now)) {
-        Emit(encoder, state, Decide(state.check, found.facts(*record), now), out);
-        return true;
+        const bool granted = Emit(encoder, state, Decide(state.check, found.facts(*record), now), out);
+        return {.known = true, .decision = DecisionOf(state, granted)};
       }
     }
-    Emit(encoder, state, AnswerFromFallback(state.check), out);
-    return false;
+    const bool granted = Emit(encoder, state, AnswerFromFallback(state.check), out);
+    return {.known = false, .decision = DecisionOf(state, granted)};
   }
 
  private:
@@ -271,11 +271,16 @@ struct CheckReader {
     CreditView credit_;
   };
 
-  static void Emit(const AnswerEncoder& encoder, const State& state, const CheckAnswer& answer, ReverseWriter& out) {
+  static Written::Decision DecisionOf(const State& state, bool granted) {
+    return {.type = static_cast<size_t>(state.check.form), .granted = granted};
+  }
+
+  static bool Emit(const AnswerEncoder& encoder, const State& state, const CheckAnswer& answer, ReverseWriter& out) {
     const size_t mark = out.Mark();
     encoder.WriteCheck(answer, state.check, Rpc::kResponse, out);
     // GetEntitlementV2Response wraps what the others spell out.
     if (Rpc::kForm == CheckForm::kFeature) out.CloseMessage(1, mark);
+    return answer.has_access;
   }
 };
 

@@ -65,11 +65,11 @@ struct ListReader {
 
   static bool Expired(const State&, const Record& record, WallTime now) { return record.AnyExpired(now); }
 
-  static bool Write(const ServiceContext& context, const AnswerEncoder& encoder, const State&, const Record* record,
-                    WallTime now, ReverseWriter& out) {
+  static Written Write(const ServiceContext& context, const AnswerEncoder& encoder, const State&, const Record* record,
+                       WallTime now, ReverseWriter& out) {
     if (record == nullptr) {
       WriteFallbacks(context.fallbacks, encoder, out);
-      return false;
+      return {};
     }
     // Both responses carry the reason of an empty list as field 2. Back to front, as all is.
     if (record->empty() && record->denied_reason() != DeniedReason::kNone) {
@@ -77,7 +77,7 @@ struct ListReader {
     }
     if (List::kListsCredits) WriteCredits(*record, encoder, now, out);
     WriteFeatures(*record, encoder, now, out);
-    return true;
+    return {.known = true, .decision = std::nullopt};
   }
 
  private:

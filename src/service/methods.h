@@ -24,6 +24,12 @@ enum class Method : size_t {
 
 inline constexpr size_t kMethodCount = 12;
 
+/// By Method.
+inline constexpr std::array<std::string_view, kMethodCount> kMethodNames{
+    "GetEntitlements",       "GetEntitlement",     "GetBooleanEntitlement", "GetNumericEntitlement",
+    "GetMeteredEntitlement", "GetEnumEntitlement", "ReportUsage",           "ReportEvents",
+    "ReloadEntitlements",    "ReportUsageBulk",    "GetEntitlementV2",      "GetEntitlementsStateV2"};
+
 inline constexpr std::string_view kServiceName = "stigg.sidecar.v1.SidecarService";
 
 }  // namespace sidecar

@@ -107,13 +107,24 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Basis& basis, 
           .routine = !basis.suspect};
 }
 
+/// What a response says.
+struct Written {
+  bool known = false;  ///< false: it was a fallback
+  /// Of a single check: what was asked for, as metrics call it, and the verdict.
+  struct Decision {
+    size_t type = 0;  ///< of kDecisionTypes
+    bool granted = false;
+  };
+  std::optional<Decision> decision;
+};
+
 /// Runs a read. `Reader` is a class of static functions:
 ///   absl::Status Parse(bytes, state)           reads and checks the request
 ///   EntityKeyView Key(state)
 ///   std::string_view FeatureId(state)          the one feature asked for, or empty
 ///   bool Expired(state, record, now)
-///   bool Write(context, encoder, state, record or nullptr, now, out)
-///                                              writes the response; false: it was a fallback
+///   Written Write(context, encoder, state, record or nullptr, now, out)
+///                                              writes the response
 /// The request is parsed again after a wait: its bytes live as long as the call, and
 /// nothing else has to be kept.
 template <typename Reader>
@@ -143,6 +154,7 @@ class ReadHandler {
       if (look.next == MemoryLook::Next::kAnswer)
         return Answer(call, state, {.record = look.record, .suspect = look.suspect}, now);
     }
+    const TraceScope trace(call.Trace());
     const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
                                                                   : EntitlementResolver::Patience::kDeadline;
     context_.resolver.Resolve(key, patience, AnswerBy(call, now, context_.settings.read_timeout),
@@ -166,9 +178,13 @@ class ReadHandler {
   void Answer(Call& call, const typename Reader::State& state, Basis basis, MonoTime now) const {
     thread_local ReverseWriter out;
     out.Clear();
-    const bool known = Reader::Write(context_, encoder_, state, basis.record, context_.clock.WallNow(), out);
-    if (!known) basis.record = nullptr;
-    call.Finish(out.view(), OriginOf(context_, basis, now));
+    const Written written = Reader::Write(context_, encoder_, state, basis.record, context_.clock.WallNow(), out);
+    if (!written.known) basis.record = nullptr;
+    const AnswerOrigin origin = OriginOf(context_, basis, now);
+    if (const auto& decision = written.decision; decision.has_value()) {
+      context_.metrics.decisions.Add(decision->type, decision->granted, static_cast<size_t>(origin.source));
+    }
+    call.Finish(out.view(), origin);
   }
 
   const ServiceContext context_;

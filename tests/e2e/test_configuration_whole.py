@@ -171,9 +171,11 @@ class TestTogether:
             ({"READY_ENDPOINT_URL": "/metrics"}, ["READY_ENDPOINT_URL", "/metrics"]),
             ({"PORT": 9000, "GRPC_PORT": 9000}, ["PORT=9000", "GRPC_PORT=9000"]),
             ({"PORT": 9000, "HTTP_PORT": 9000}, ["PORT=9000", "HTTP_PORT=9000"]),
-            ({"TLS_CERT_FILE": "/tls.crt"}, ["TLS_CERT_FILE", "plaintext"]),
-            ({"TLS_KEY_FILE": "/tls.key"}, ["TLS_KEY_FILE", "plaintext"]),
-            ({"TLS_CLIENT_CA_FILE": "/ca.crt"}, ["TLS_CLIENT_CA_FILE", "plaintext"]),
+            ({"TLS_CERT_FILE": "/tls.crt"}, ["TLS_CERT_FILE", "TLS_KEY_FILE is not set"]),
+            ({"TLS_KEY_FILE": "/tls.key"}, ["TLS_KEY_FILE", "TLS_CERT_FILE is not set"]),
+            ({"TLS_CLIENT_CA_FILE": "/ca.crt"}, ["TLS_CLIENT_CA_FILE", "TLS_CERT_FILE"]),
+            ({"TLS_CERT_FILE": "/tls.crt", "TLS_KEY_FILE": "/tls.key"}, ["TLS_CERT_FILE", "/tls.crt"]),
+            ({"REDIS_SENTINELS": "a:1"}, ["REDIS_SENTINELS", "REDIS_MASTER_NAME"]),
         ],
     )
     @pytest.mark.parametrize("verb", ["serve", "check-config"])
@@ -247,12 +249,15 @@ class TestCheckConfig:
         assert [line.partition("=")[0] for line in check().stdout.splitlines()] == settings
 
     def test_serving_says_the_same_at_level_info(self, daemon: Daemons) -> None:
-        served = daemon(OFFLINE=1, LOG_LEVEL="info", HTTPS_PROXY="http://u:nobody-may-see@proxy:3128")
-        assert served.process.stderr.wait_for(lambda line: line.endswith(" LOG_LEVEL=info (set)"))
+        served = daemon(
+            OFFLINE=1, LOG_LEVEL="info", LOG_FORMAT="text", HTTPS_PROXY="http://u:nobody-may-see@proxy:3128"
+        )
+        assert served.process.stderr.wait_for(lambda line: line.endswith(" LOG_FORMAT=text (set)"))
         told = [line.rpartition(" configuration: ")[2] for line in served.process.stderr.lines if "=" in line]
         ports = {"PORT": served.port, "HTTP_PORT": served.http_port}
         assert told == check(**(DEFAULTS | ports | {
-            "SERVER_API_KEY": None, "OFFLINE": 1, "LOG_LEVEL": "info", "HTTPS_PROXY": "http://u:p@proxy:3128",
+            "SERVER_API_KEY": None, "OFFLINE": 1, "LOG_LEVEL": "info", "LOG_FORMAT": "text",
+            "HTTPS_PROXY": "http://u:p@proxy:3128",
         })).stdout.splitlines()  # fmt: skip
 
     def test_dev_says_what_it_serves_against(self, daemon: Daemons) -> None:

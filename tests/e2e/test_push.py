@@ -16,6 +16,7 @@ import pytest
 from harness import expected, push
 from harness.client import Answer
 from harness.daemon import Daemon, Daemons
+from harness.process import is_sanitized
 from harness.reference_ws import V1_FIELDS, V2_FIELDS, ReferenceWs
 from harness.waiting import eventually, timed
 from independent_upstream import Gate, Hold, Upstream, customer, edge
@@ -391,4 +392,5 @@ def test_pushes_show_within_5_milliseconds(live: Daemon, feed: ReferenceWs) -> N
 
     stalls = percentile_99_of_1000(lambda number: usage(live))
     seconds = percentile_99_of_1000(push_and_see)
-    assert seconds < 0.005 + 3 * stalls, f"{seconds} s; checks alone: {stalls} s"
+    instrumented = 4 if is_sanitized() else 1
+    assert seconds < 0.005 * instrumented + 3 * stalls, f"{seconds} s; checks alone: {stalls} s"

@@ -6,6 +6,8 @@ namespace sidecar {
 
 MonoTime SystemClock::Now() const { return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); }
 
+std::chrono::nanoseconds SystemClock::Stopwatch() const { return std::chrono::steady_clock::now().time_since_epoch(); }
+
 WallTime SystemClock::WallNow() const {
   timespec now{};
   clock_gettime(CLOCK_REALTIME_COARSE, &now);

@@ -10,6 +10,7 @@ class SystemClock : public Clock {
  public:
   MonoTime Now() const override;
   WallTime WallNow() const override;
+  std::chrono::nanoseconds Stopwatch() const override;
 };
 
 }  // namespace sidecar

@@ -18,6 +18,16 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 
+namespace {
+
+/// A listener of both families sees callers of IPv4 as mapped addresses.
+bool IsLoopback(const asio::ip::address& address) {
+  if (address.is_v4() || !address.to_v6().is_v4_mapped()) return address.is_loopback();
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+}
+
+}  // namespace
+
 struct HttpServer::Shared {
   asio::io_context& context;
   const ServerHandler handler;
@@ -81,6 +91,9 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     const size_t question = target.find('?');
     request.path = target.substr(0, question);
     if (question != std::string::npos) request.query = target.substr(question + 1);
+    beast::error_code unknown;
+    const tcp::endpoint peer = stream_.socket().remote_endpoint(unknown);
+    request.from_loopback = !unknown && IsLoopback(peer.address());
     for (const auto& field : message) request.headers.emplace_back(field.name_string(), field.value());
     shared_->handler(std::move(request), [self = shared_from_this()](ServerResponse response) mutable {
       asio::dispatch(self->shared_->context,

@@ -22,6 +22,7 @@ struct ServerRequest {
   std::string query;  ///< percent-encoded, without '?'
   HttpHeaders headers;
   std::string body;
+  bool from_loopback = false;  ///< the peer is on this machine
 
   /// First value of the header (case-insensitive), or empty.
   std::string_view Header(std::string_view name) const;

@@ -3,9 +3,11 @@
 #include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/dup_filter_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -13,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "adapters/log/json_formatter.h"
 
 namespace sidecar {
 namespace {
@@ -62,12 +65,20 @@ std::shared_ptr<PatientSink> sink;
 
 }  // namespace
 
-void StartLogging(const std::string& level) {
+void StartLogging(const std::string& level, LogFormat format) {
+  constexpr std::chrono::seconds kRepeatsWithin{30};
   spdlog::init_thread_pool(kQueuedLines, 1);
   sink = std::make_shared<PatientSink>();
-  auto logger = std::make_shared<spdlog::async_logger>("sidecar", sink, spdlog::thread_pool(),
+  auto without_repeats = std::make_shared<spdlog::sinks::dup_filter_sink_mt>(kRepeatsWithin);
+  without_repeats->add_sink(sink);
+  auto logger = std::make_shared<spdlog::async_logger>("sidecar", without_repeats, spdlog::thread_pool(),
                                                        spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  const bool text = format == LogFormat::kText || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 1);
+  if (text) {
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  } else {
+    logger->set_formatter(std::make_unique<JsonFormatter>());
+  }
   logger->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(std::move(logger));
 }

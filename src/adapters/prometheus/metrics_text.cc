@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -47,6 +48,99 @@ MetricFamily FamilyOf(const AgeHistogram& ages) {
   return family;
 }
 
+ClientMetric::Histogram HistogramOf(const DurationHistogram& durations) {
+  ClientMetric::Histogram histogram;
+  for (size_t i = 0; i <= DurationHistogram::kBounded; ++i) {
+    histogram.sample_count += durations.bucket(i);
+    const double bound =
+        i < DurationHistogram::kBounded ? DurationHistogram::BoundSecs(i) : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({.cumulative_count = histogram.sample_count, .upper_bound = bound});
+  }
+  histogram.sample_sum = durations.sum_secs();
+  return histogram;
+}
+
+using Labels = std::vector<ClientMetric::Label>;
+
+void AddHistogram(MetricFamily& family, Labels labels, const DurationHistogram& durations) {
+  ClientMetric& metric = family.metric.emplace_back();
+  metric.label = std::move(labels);
+  metric.histogram = HistogramOf(durations);
+}
+
+void AddCount(MetricFamily& family, Labels labels, uint64_t value) {
+  ClientMetric& metric = family.metric.emplace_back();
+  metric.label = std::move(labels);
+  metric.counter.value = static_cast<double>(value);
+}
+
+ClientMetric::Label Label(const char* name, std::string_view value) {
+  return {.name = name, .value = std::string(value)};
+}
+
+/// Series of what never happened are left out, but for the first of each label, so that rates begin at zero.
+void AddRpcs(const RpcSeries& rpc, std::vector<MetricFamily>& families) {
+  MetricFamily requests{
+      .name = "sidecar_rpc_requests_total", .help = "Calls that were answered.", .type = MetricType::Counter};
+  MetricFamily durations{.name = "sidecar_rpc_duration_seconds",
+                         .help = "From the arrival of a call to its answer, by the sidecar's clock.",
+                         .type = MetricType::Histogram};
+  for (size_t method = 0; method < rpc.metrics.size(); ++method) {
+    const RpcMetrics& metrics = rpc.metrics[method];
+    uint64_t ok = 0;
+    for (size_t i = 0; i <= DurationHistogram::kBounded; ++i) ok += metrics.duration.bucket(i);
+    for (size_t code = 1; code < kRpcCodes.size(); ++code) {
+      const uint64_t failures = metrics.failures[code].load(std::memory_order_relaxed);
+      ok -= std::min(ok, failures);
+      if (failures > 0) {
+        AddCount(requests, {Label("method", rpc.methods[method]), Label("code", kRpcCodes[code])}, failures);
+      }
+    }
+    AddCount(requests, {Label("method", rpc.methods[method]), Label("code", kRpcCodes[0])}, ok);
+    AddHistogram(durations, {Label("method", rpc.methods[method])}, metrics.duration);
+  }
+  families.push_back(std::move(requests));
+  families.push_back(std::move(durations));
+}
+
+void AddDecisions(const DecisionCounters& decisions, std::vector<MetricFamily>& families) {
+  MetricFamily family{.name = "sidecar_decisions_total",
+                      .help = "Single checks, by what was asked for, the verdict, and where the answer came from.",
+                      .type = MetricType::Counter};
+  for (size_t type = 0; type < kDecisionTypes.size(); ++type) {
+    for (const bool granted : {true, false}) {
+      for (size_t source = 1; source < kDecisionSources.size(); ++source) {
+        const uint64_t value = decisions.value(type, granted, source);
+        if (value == 0 && source > 1) continue;
+        AddCount(family,
+                 {Label("type", kDecisionTypes[type]), Label("result", granted ? "granted" : "denied"),
+                  Label("source", kDecisionSources[source])},
+                 value);
+      }
+    }
+  }
+  families.push_back(std::move(family));
+}
+
+void AddExchanges(const Metrics& metrics, std::vector<MetricFamily>& families) {
+  MetricFamily requests{.name = "sidecar_upstream_requests_total",
+                        .help = "Exchanges with upstream, retries included.",
+                        .type = MetricType::Counter};
+  MetricFamily durations{.name = "sidecar_upstream_request_duration_seconds",
+                         .help = "Of these exchanges, from their sending to their end.",
+                         .type = MetricType::Histogram};
+  for (size_t target = 0; target < kUpstreamTargets.size(); ++target) {
+    const UpstreamExchanges& exchanges = metrics.upstream[target];
+    for (size_t outcome = 0; outcome < kUpstreamOutcomes.size(); ++outcome) {
+      AddCount(requests, {Label("target", kUpstreamTargets[target]), Label("outcome", kUpstreamOutcomes[outcome])},
+               exchanges.outcomes.value(outcome));
+    }
+    AddHistogram(durations, {Label("target", kUpstreamTargets[target])}, exchanges.duration);
+  }
+  families.push_back(std::move(requests));
+  families.push_back(std::move(durations));
+}
+
 }  // namespace
 
 std::string SeriesText(const std::vector<ExtraSeries>& series) {
@@ -57,7 +151,7 @@ std::string SeriesText(const std::vector<ExtraSeries>& series) {
 }
 
 std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version,
-                        const std::vector<ExtraSeries>& extra) {
+                        const RpcSeries& rpc, const std::vector<ExtraSeries>& extra) {
   std::vector<MetricFamily> families;
   const auto counter = [&](const char* name, const char* help, uint64_t value) {
     families.push_back(One(name, help, MetricType::Counter, static_cast<double>(value)));
@@ -121,6 +215,19 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
   counter("sidecar_cache_evictions_total", "Records evicted for want of room.", stats.evictions);
   counter("sidecar_cache_oversize_total", "Records too large to be kept.", stats.oversize);
 
+  gauge("sidecar_tls_not_after_timestamp_seconds", "When the certificate of PORT ends; 0: there is none.",
+        metrics.tls_not_after_secs.value());
+  counter("sidecar_tls_reload_errors_total", "Changed certificate files that could not be used.",
+          metrics.tls_reload_errors.value());
+
+  AddRpcs(rpc, families);
+  AddDecisions(metrics.decisions, families);
+  AddExchanges(metrics, families);
+  MetricFamily redis{.name = "sidecar_redis_command_duration_seconds",
+                     .help = "From the sending of a command to its reply.",
+                     .type = MetricType::Histogram};
+  AddHistogram(redis, {}, metrics.redis_commands);
+  families.push_back(std::move(redis));
   families.push_back(FamilyOf(metrics.decision_age));
   for (const ExtraSeries& series : extra) families.push_back(FamilyOf(series));
 

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cache/entitlement_cache.h"
 #include "core/metrics.h"
+#include "core/rpc_metrics.h"
 
 namespace sidecar {
 
@@ -21,8 +24,14 @@ struct ExtraSeries {
 /// The series alone, in Prometheus' text format.
 std::string SeriesText(const std::vector<ExtraSeries>& series);
 
+/// What the front counts: `metrics[i]` of the method `methods[i]`.
+struct RpcSeries {
+  std::span<const RpcMetrics> metrics;
+  std::span<const std::string_view> methods;
+};
+
 /// All series in Prometheus' text format. Names and meaning: docs/metrics.md.
 std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, const std::string& version,
-                        const std::vector<ExtraSeries>& extra);
+                        const RpcSeries& rpc, const std::vector<ExtraSeries>& extra);
 
 }  // namespace sidecar

@@ -50,8 +50,9 @@ void RedisClient::OnLinkPush(RedisReply push) {
 }
 
 void RedisClient::Drop(const absl::Status& why) {
-  if (link_ != nullptr) link_->Close();
+  const std::shared_ptr<RedisLink> link = link_;
   OnLinkDown(why);
+  if (link != nullptr) link->Close();
 }
 
 void RedisClient::OnLinkDown(const absl::Status& why) {
@@ -74,7 +75,19 @@ void RedisClient::Reconnect(const absl::Status& why) {
   Connect();
 }
 
+RedisClient::Status RedisClient::status() const {
+  absl::MutexLock lock(&mu_);
+  return status_;
+}
+
+void RedisClient::NoteError(std::string_view why) {
+  absl::MutexLock lock(&mu_);
+  status_.last_error = why;
+  status_.last_error_at = tools_.clock.WallNow();
+}
+
 void RedisClient::ConnectAgain(const absl::Status& why) {
+  NoteError(Message(why));
   const bool refused = absl::IsFailedPrecondition(why) || absl::IsUnauthenticated(why);
   // Once for every time that it was there; what only a person can mend, each time.
   if (refused) {
@@ -95,6 +108,11 @@ void RedisClient::FirstAttemptEnded(const absl::Status& status) {
 
 void RedisClient::SetUp(bool up) {
   if (up_.exchange(up) == up) return;
+  {
+    absl::MutexLock lock(&mu_);
+    status_.up = up;
+    status_.since = tools_.clock.WallNow();
+  }
   if (up_gauge_ != nullptr) up_gauge_->Set(up ? 1 : 0);
   if (up) {
     hooks_.on_up();
@@ -126,8 +144,11 @@ void RedisClient::Send(const RedisCommand& command, MonoTime deadline, Done done
     NoteTimeout();
     std::exchange(waiting->done, nullptr)(absl::DeadlineExceededError("Redis did not answer in time"));
   });
-  link_->Send(command, [this, waiting](absl::StatusOr<RedisReply> reply) {
-    if (reply.ok()) heard_at_ = tools_.clock.Now();
+  link_->Send(command, [this, waiting, began = tools_.clock.Stopwatch()](absl::StatusOr<RedisReply> reply) {
+    if (reply.ok()) {
+      heard_at_ = tools_.clock.Now();
+      tools_.metrics.redis_commands.Observe(tools_.clock.Stopwatch() - began);
+    }
     if (!waiting->done) return;
     tools_.timers.Cancel(waiting->timer);
     if (reply.ok()) timeouts_ = 0;
@@ -168,6 +189,7 @@ void RedisClient::NoteTimeout() {
   const MonoTime now = tools_.clock.Now();
   if (++timeouts_ == 1) first_timeout_ = now;
   if (!up() || timeouts_ < settings_.failures_to_suspend || now - first_timeout_ < settings_.suspend_after) return;
+  NoteError("it does not answer in time");
   spdlog::warn("{}: it does not answer in time; serving without it until it does", name_);
   SetUp(false);
 }

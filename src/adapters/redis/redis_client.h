@@ -7,8 +7,10 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "adapters/redis/redis_link.h"
 #include "core/metrics.h"
 #include "ports/clock.h"
@@ -74,6 +76,15 @@ class RedisClient : private RedisLinkEvents {
 
   bool up() const { return up_.load(std::memory_order_relaxed); }
 
+  /// For /status. Any thread.
+  struct Status {
+    bool up = false;
+    std::optional<WallTime> since;  ///< of this state; nullopt: from the start
+    std::string last_error;         ///< printable, never a secret; empty: none so far
+    std::optional<WallTime> last_error_at;
+  };
+  Status status() const;
+
   /// Sends the command, behind all that were sent before; `done` gets the reply, an error
   /// reply of Redis' as UNAVAILABLE, or DEADLINE_EXCEEDED at `deadline`.
   void Call(RedisCommand command, MonoTime deadline, Done done);
@@ -105,6 +116,7 @@ class RedisClient : private RedisLinkEvents {
   void Poll();
   void Drop(const absl::Status& why);
   void FirstAttemptEnded(const absl::Status& status);
+  void NoteError(std::string_view why);
 
   const std::string name_;
   const Tools tools_;
@@ -112,6 +124,8 @@ class RedisClient : private RedisLinkEvents {
   Gauge* const up_gauge_;
   const RedisClientSettings settings_;
   std::atomic<bool> up_{false};
+  mutable absl::Mutex mu_;
+  Status status_ ABSL_GUARDED_BY(mu_);
 
   // The io_context's thread only.
   Hooks hooks_;

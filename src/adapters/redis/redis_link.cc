@@ -169,7 +169,7 @@ void RedisLink::Send(const RedisCommand& command, Done done) {
   Write(FormatCommand(command));
 }
 
-void RedisLink::Write(std::string bytes) {
+void RedisLink::Write(const std::string& bytes) {
   to_write_.append(bytes);
   if (!write_under_way_) WriteNext();
 }
@@ -194,12 +194,12 @@ void RedisLink::Close() { End(absl::UnavailableError("the connection was closed"
 void RedisLink::Fail(const absl::Status& why) {
   RedisLinkEvents* const events = events_;
   if (events == nullptr) return;
-  End(why);
+  events_ = nullptr;
   events->OnLinkDown(why);
+  End(why);
 }
 
 void RedisLink::End(const absl::Status& why) {
-  if (events_ == nullptr) return;
   events_ = nullptr;
   resolver_.cancel();
   Error ignored;

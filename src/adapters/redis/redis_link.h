@@ -49,7 +49,8 @@ class RedisLinkEvents {
   /// Commands are answered from now on.
   virtual void OnLinkReady() = 0;
   virtual void OnLinkPush(RedisReply push) = 0;
-  /// The end, once. FAILED_PRECONDITION: this Redis cannot serve us (a cluster, or too old).
+  /// The end, once, before what waits is answered: whoever is answered finds it down.
+  /// FAILED_PRECONDITION: this Redis cannot serve us (a cluster, or too old).
   /// UNAUTHENTICATED: it does not let us in. UNAVAILABLE: all else.
   virtual void OnLinkDown(const absl::Status& why) = 0;
 };
@@ -85,7 +86,7 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   std::string Where() const;
   void ReadNext();
   void OnBytes(size_t size);
-  void Write(std::string bytes);
+  void Write(const std::string& bytes);
   void WriteNext();
   void Fail(const absl::Status& why);
   void End(const absl::Status& why);

@@ -82,10 +82,10 @@ void RedisWriter::WriteValue(const EntityKey& key, const CustomerEntitlements& v
         EncodeUsage(feature.current_usage, feature.period.start, feature.period.end),
         DateText(feature.usage_updated_at, list_ms > 0 ? list_ms : kUndated));
   }
-  TryWrite(std::move(write));
+  TryWrite(write);
 }
 
-void RedisWriter::TryWrite(std::shared_ptr<Write> write) {
+void RedisWriter::TryWrite(const std::shared_ptr<Write>& write) {
   std::vector<std::string> keys{keys_.Leader(), keys_.List(write->key.view()), keys_.Sibling(write->key.view())};
   keys.insert(keys.end(), write->keys.begin(), write->keys.end());
   std::vector<std::string> arguments{write->token,

@@ -62,7 +62,7 @@ class RedisWriter {
 
   void WriteValue(const EntityKey& key, const CustomerEntitlements& value, int64_t as_of, bool update_only,
                   const std::string& token);
-  void TryWrite(std::shared_ptr<Write> write);
+  void TryWrite(const std::shared_ptr<Write>& write);
   void WriteUsage(const EntityKey& key, const std::string& feature_id, double current, std::optional<WallTime> start,
                   std::optional<WallTime> end, std::optional<WallTime> at, const std::string& token);
   void AddChange(const EntityKey& key, const std::variant<UsagePush, BalancePush>& push, const std::string& token,

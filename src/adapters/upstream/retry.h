@@ -10,6 +10,7 @@
 #include "ports/clock.h"
 #include "ports/random.h"
 #include "ports/timers.h"
+#include "ports/trace.h"
 #include "ports/upstream_failure.h"
 
 namespace sidecar {
@@ -65,7 +66,10 @@ void WithRetries(const RetryTools& tools, const RetryPolicy& policy, MonoTime de
       const MonoTime next =
           tools.clock.Now() + RetryDelay(policy, attempts + 1, result.failure().retry_after, tools.random);
       if (next >= deadline) return std::move(done)(std::move(result));
-      tools.timers.At(next, [self = this->shared_from_this()] { self->Run(); });
+      tools.timers.At(next, [self = this->shared_from_this(), trace = TraceScope::Current()] {
+        const TraceScope scope(trace);
+        self->Run();
+      });
     }
   };
   auto loop = std::make_shared<Loop>(tools, policy, deadline);

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class CertificateAuthority:
-    """Signs server certificates. Everything lies in `folder` and is valid for a day."""
+    """Signs certificates of servers and clients. Everything lies in `folder` and is valid for a day."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

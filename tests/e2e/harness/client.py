@@ -159,8 +159,11 @@ class Rpcs:
 class Client(Rpcs):
     """One connection of its own. Thread-safe. Close it, or use it in a `with`."""
 
-    def __init__(self, target: str) -> None:
-        self.channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        if credentials is None:
+            self.channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
+        else:
+            self.channel = grpc.secure_channel(target, credentials, _CHANNEL_OPTIONS)
         self._stub = pb_grpc.SidecarServiceStub(self.channel)
         super().__init__(self._call)
         self.traced = Rpcs(self._call_traced)

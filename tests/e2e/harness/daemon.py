@@ -48,8 +48,9 @@ class Daemon:
         line = next(line for line in self.process.stdout.lines if line.startswith(_DEV_UPSTREAM))
         return int(line.removeprefix(_DEV_UPSTREAM).split()[0].rpartition(":")[2])
 
-    def http(self, path: str) -> HttpAnswer:
-        return http(self.http_port, path)
+    def http(self, path: str, method: str = "GET", **headers: str) -> HttpAnswer:
+        """Names of headers with underscores for hyphens."""
+        return http(self.http_port, path, method, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
     def metrics(self) -> Metrics:
         return Metrics(self.http("/metrics").body.decode())

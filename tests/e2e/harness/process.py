@@ -75,9 +75,12 @@ class Output:
 class Process:
     """A started binary. `stop` or `wait` must be called; `kill` is for tests that end it otherwise."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, object]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, object], under: Sequence[str] = ()
+    ) -> None:
+        """`under`: a program that becomes the binary, as prlimit does."""
         self._child = subprocess.Popen(
-            [BINARY, *arguments],
+            [*under, BINARY, *arguments],
             env=process_environment(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

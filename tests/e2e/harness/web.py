@@ -1,6 +1,7 @@
 """HTTP/1.1 to the daemon, and its metrics as numbers. Standard library only."""
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 
@@ -15,11 +16,13 @@ class HttpAnswer:
     body: bytes
 
 
-def http(port: int, path: str, method: str = "GET", body: bytes | None = None) -> HttpAnswer:
+def http(
+    port: int, path: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> HttpAnswer:
     """One request on a connection of its own. Raises OSError or HTTPException when there is no answer."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return HttpAnswer(response.status, headers, response.read())
@@ -45,9 +48,12 @@ class Metrics:
     def __init__(self, text: str) -> None:
         self.text = text
         self._samples: dict[str, float] = {}
+        self.series: dict[str, float] = {}
+        """By name with labels, as they stand in the text."""
         for line in text.splitlines():
             if line and not line.startswith("#"):
                 series, _, value = line.rpartition(" ")
+                self.series[series] = float(value)
                 name = series.partition("{")[0]
                 self._samples[name] = self._samples.get(name, 0.0) + float(value)
 

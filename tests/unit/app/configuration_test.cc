@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "adapters/tls/certificates.h"
 #include "support/status_matchers.h"
 #include "text/text.h"
 

@@ -222,6 +222,17 @@ TEST_F(SharedStoreTest, AChangeThatCannotBeReadIsDoubted) {
   EXPECT_EQ(Held(), 3);
 }
 
+TEST_F(SharedStoreTest, AChangeThatTheStoreCannotTellMoreOfSinceItIsGoneIsNoDoubt) {
+  Got got;
+  Resolve(got);
+  store_.Have(3);
+  time_.Advance(Millis(1));
+  resolver_.ChangedInShared(kKey);
+  store_.is_available = false;
+  store_.Answer(absl::UnavailableError("the connection broke off"));
+  EXPECT_FALSE(Suspect()) << "when it is back, everything is doubted";
+}
+
 TEST_F(SharedStoreTest, AChangeOfWhatMemoryDoesNotHoldIsNothing) {
   resolver_.ChangedInShared(kKey);
   EXPECT_TRUE(store_.reads.empty());

@@ -78,7 +78,7 @@ TEST_F(ListenersTest, AHandlerThatThrowsDoesNotStopTheListener) {
 }
 
 TEST_F(ListenersTest, SilentConnectionsAreBoundedAndTheOldestGivesWay) {
-  Listeners listeners(io_.context(), CloseIt(), Greet(), /*sniffed_max=*/2);
+  Listeners listeners(io_.context(), CloseIt(), Greet(), {.sniffed_max = 2});
   const auto port = listeners.ListenGrpc("127.0.0.1", 0);
   ASSERT_THAT(port, IsOk());
   tcp::socket oldest = Connect(*port);

@@ -10,6 +10,9 @@
 #include <string>
 #include <thread>
 
+#include "adapters/json/json.h"
+#include "adapters/log/json_formatter.h"
+
 namespace sidecar {
 namespace {
 
@@ -47,7 +50,7 @@ class StderrPipe {
 
 class LoggingTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { StartLogging("info"); }
+  static void SetUpTestSuite() { StartLogging("info", LogFormat::kText); }
 };
 
 TEST_F(LoggingTest, WhatIsQueuedIsWrittenBeforeTheEnd) {
@@ -58,6 +61,43 @@ TEST_F(LoggingTest, WhatIsQueuedIsWrittenBeforeTheEnd) {
   const std::string written = pipe.Read();
   EXPECT_NE(written.find("line 0\n"), std::string::npos);
   EXPECT_NE(written.find("line 499\n"), std::string::npos);
+}
+
+TEST_F(LoggingTest, ALineThatIsSaidAgainIsCounted) {
+  const StderrPipe pipe;
+  for (int i = 0; i < 50; ++i) spdlog::info("the same again");
+  spdlog::info("another");
+  StopLogging();
+  const std::string written = pipe.Read();
+  const size_t first = written.find("the same again");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(written.find("the same again", first + 1), std::string::npos) << written;
+  EXPECT_NE(written.find("49"), std::string::npos) << written;
+  EXPECT_NE(written.find("another"), std::string::npos);
+}
+
+std::string Formatted(std::string_view text) {
+  spdlog::memory_buf_t out;
+  JsonFormatter().format({"", spdlog::level::warn, {text.data(), text.size()}}, out);
+  return std::string(out.data(), out.size());
+}
+
+TEST(JsonFormatterTest, OneObjectALine) {
+  const std::string line = Formatted("it's \"quoted\"\nand \x01 broken \xff");
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  const absl::StatusOr<Json> json = ParseJson(line);
+  ASSERT_TRUE(json.ok()) << line;
+  EXPECT_EQ((*json)["level"], "warning");
+  EXPECT_EQ((*json)["message"], "it's \"quoted\"\nand \x01 broken \xEF\xBF\xBD");
+  EXPECT_TRUE(ParseDate((*json)["time"].get<std::string>()).has_value());
+}
+
+TEST(JsonFormatterTest, ALongMessageIsCutAndStaysJson) {
+  for (const char c : {'x', '\x01'}) {
+    const std::string line = Formatted(std::string(100'000, c));
+    EXPECT_LE(line.size(), JsonFormatter::kLineMax);
+    EXPECT_TRUE(ParseJson(line).ok());
+  }
 }
 
 TEST_F(LoggingTest, OthersMayStillLogWhileAndAfterItStops) {
@@ -76,7 +116,7 @@ TEST_F(LoggingTest, OthersMayStillLogWhileAndAfterItStops) {
 TEST_F(LoggingTest, NobodyWhoReadsHoldsUpTheEndForAMomentOnly) {
   const StderrPipe pipe;
   pipe.Fill();
-  for (int i = 0; i < 40; ++i) spdlog::info("nobody reads this");  // 100 ms each to write
+  for (int i = 0; i < 40; ++i) spdlog::info("nobody reads this, {}", i);  // 100 ms each to write
   const auto start = std::chrono::steady_clock::now();
   StopLogging();
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(2'500));

@@ -34,7 +34,7 @@ class EdgeTest : public ::testing::Test {
   testing::FixedRandom random_;
   testing::FakeTransport transport_;
   Metrics metrics_;
-  UpstreamHttp http_{transport_, ProcessIdentity{.instance_id = "id", .version = "1.2.3"}, [] { return "key"; },
+  UpstreamHttp http_{transport_, ProcessIdentity{.instance_id = "id", .version = "1.2.3"}, [] { return "key"; }, time_,
                      metrics_};
   EdgeSource source_;
   std::optional<UpstreamResult<CustomerEntitlements>> result_;

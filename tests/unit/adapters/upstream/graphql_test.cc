@@ -29,7 +29,7 @@ class GraphqlTest : public ::testing::Test {
   testing::FixedRandom random_;
   testing::FakeTransport transport_;
   Metrics metrics_;
-  UpstreamHttp http_{transport_, ProcessIdentity{.version = "1.2.3"}, [] { return "key"; }, metrics_};
+  UpstreamHttp http_{transport_, ProcessIdentity{.version = "1.2.3"}, [] { return "key"; }, time_, metrics_};
   GraphqlClient client_{http_, "http://api"};
   const RetryTools tools_{time_, time_, random_};
 };

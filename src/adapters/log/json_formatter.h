@@ -1,0 +1,19 @@
+#pragma once
+
+#include <spdlog/formatter.h>
+
+#include <memory>
+
+namespace sidecar {
+
+/// One JSON object a line: time (ISO 8601, UTC), level, message. Whatever a message holds, the line is
+/// JSON and at most kLineMax bytes.
+class JsonFormatter : public spdlog::formatter {
+ public:
+  static constexpr size_t kLineMax = 4096;
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override;
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
+};
+
+}  // namespace sidecar

@@ -14,7 +14,7 @@ build_packages=(
 test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
   redis-server redis-sentinel)
 # prometheus: for promtool.
-deep_packages=(clang-tidy-14 valgrind chromium prometheus)
+deep_packages=(clang-tidy-14 valgrind chromium prometheus systemd dpkg-dev file)
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -60,6 +60,17 @@ ensure_reference_ws() {
   cp "$manifest/package.json" "$manifest/package-lock.json" "$modules"
   (cd "$modules" && npm ci --silent --ignore-scripts --no-audit --no-fund) || return
   cp "$manifest/package-lock.json" "$modules/installed.json"
+}
+
+# ensure_helm: helm at build/tools/helm. Debian has none: it is built from the module proxy, with the Go that is
+# there if it is new enough, else with Debian's, which fetches a newer one.
+ensure_helm() {
+  local version=v3.19.0
+  [ -x "$root/build/tools/helm" ] && return
+  command -v go >/dev/null || ensure_packages golang-go || return
+  say "helm"
+  GOBIN=$root/build/tools GOFLAGS=-p=1 go install "helm.sh/helm/v3/cmd/helm@$version" >"$root/build/helm.log" 2>&1 ||
+    { tail -20 "$root/build/helm.log"; return 1; }
 }
 
 # debian_source PACKAGE VERSION SUITE FOLDER: the source of a Debian package, patched as Debian

@@ -47,16 +47,17 @@ std::shared_ptr<grpc::ServerCredentials> TlsIdentity::Credentials() {
           &TlsIdentity::Fetch, this)));
 }
 
-/// Called for each new connection.
 grpc_ssl_certificate_config_reload_status TlsIdentity::Fetch(void* self, grpc_ssl_server_certificate_config** config) {
-  auto& identity = *static_cast<TlsIdentity*>(self);
-  absl::MutexLock lock(&identity.mu_);
-  if (std::exchange(identity.fetched_, true)) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-  const Pems& pems = identity.pems_;
-  const grpc_ssl_pem_key_cert_pair pair{pems.private_key.c_str(), pems.certificate_chain.c_str()};
+  return static_cast<TlsIdentity*>(self)->FetchInto(config);
+}
+
+grpc_ssl_certificate_config_reload_status TlsIdentity::FetchInto(grpc_ssl_server_certificate_config** config) {
+  absl::MutexLock lock(&mu_);
+  if (std::exchange(fetched_, true)) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  const grpc_ssl_pem_key_cert_pair pair{pems_.private_key.c_str(), pems_.certificate_chain.c_str()};
   // The library asks for authorities (and ends the process without) even where no client is asked for a
   // certificate; then they are not used.
-  const std::string& roots = pems.client_ca.empty() ? pems.certificate_chain : pems.client_ca;
+  const std::string& roots = pems_.client_ca.empty() ? pems_.certificate_chain : pems_.client_ca;
   *config = grpc_ssl_server_certificate_config_create(roots.c_str(), &pair, /*num_key_cert_pairs=*/1);
   return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }

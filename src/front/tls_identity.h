@@ -30,7 +30,9 @@ class TlsIdentity {
   std::shared_ptr<grpc::ServerCredentials> Credentials();
 
  private:
+  /// Called by the library for each new connection.
   static grpc_ssl_certificate_config_reload_status Fetch(void* self, grpc_ssl_server_certificate_config** config);
+  grpc_ssl_certificate_config_reload_status FetchInto(grpc_ssl_server_certificate_config** config);
 
   absl::Mutex mu_;
   Pems pems_ ABSL_GUARDED_BY(mu_);

@@ -77,12 +77,12 @@ std::vector<OtlpExporter::Ended> OtlpExporter::Take() {
 }
 
 void OtlpExporter::Flush(absl::AnyInvocable<void() &&> done) {
-  std::vector<Ended> batch = Take();
+  const std::vector<Ended> batch = Take();
   if (batch.empty()) return std::move(done)();
-  Send(std::move(batch), [this, done = std::move(done)]() mutable { Flush(std::move(done)); });
+  Send(batch, [this, done = std::move(done)]() mutable { Flush(std::move(done)); });
 }
 
-void OtlpExporter::Send(std::vector<Ended> batch, absl::AnyInvocable<void() &&> done) {
+void OtlpExporter::Send(const std::vector<Ended>& batch, absl::AnyInvocable<void() &&> done) {
   HttpRequest request{.method = "POST",
                       .url = settings_.endpoint + "/v1/traces",
                       .headers = {{"Content-Type", "application/json"}},

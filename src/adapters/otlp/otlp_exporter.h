@@ -48,7 +48,7 @@ class OtlpExporter : public Tracer {
 
   void Tick();
   std::vector<Ended> Take();
-  void Send(std::vector<Ended> batch, absl::AnyInvocable<void() &&> done);
+  void Send(const std::vector<Ended>& batch, absl::AnyInvocable<void() &&> done);
   std::string Encode(const std::vector<Ended>& batch) const;
 
   HttpTransport& transport_;

@@ -18,7 +18,9 @@ usage: stigg-sidecar [verb] [arguments]
                              run it against a local upstream in the same process: no account,
                              no network (docs/dev.md)
   cache-service              keep Redis current, without answering checks (docs/redis.md)
-  check-config               print the effective configuration, or everything that is wrong with it
+  check-config [--online [--json]]
+                             print the effective configuration, or everything that is wrong with it;
+                             --online: whether all that it names is there and lets us in
   health | ready             ask a running sidecar; exit 0 when it is, 1 when it is not
   get CUSTOMER FEATURE [--resource R] [--requested N] [--target HOST:PORT]
                              ask a running sidecar for one entitlement

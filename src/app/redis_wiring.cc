@@ -165,6 +165,14 @@ void RedisWiring::Connect(absl::AnyInvocable<void(absl::Status) &&> first_attemp
                     [](const absl::Status&) {});
 }
 
+void RedisWiring::LookForKeys(Millis timeout, absl::AnyInvocable<void(absl::StatusOr<bool>) &&> done) {
+  client_.Call({"SCAN", "0", "MATCH", config_.environment_prefix + ":*", "COUNT", "10000"},
+               tools_.clock.Now() + timeout, [done = std::move(done)](const absl::StatusOr<RedisReply>& reply) mutable {
+                 if (!reply.ok()) return std::move(done)(reply.status());
+                 std::move(done)(reply->items.size() == 2 && !reply->items[1].items.empty());
+               });
+}
+
 void RedisWiring::Stop(absl::AnyInvocable<void() &&> done) {
   if (leader_ == nullptr) return std::move(done)();
   leader_->Stop(std::move(done));

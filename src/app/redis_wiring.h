@@ -51,6 +51,9 @@ class RedisWiring {
   /// us (a cluster, or too old). Whatever else is wrong with it, the daemon serves without.
   absl::Status Start(const Parts& parts);
 
+  /// Whether any key has the prefix, by a look at a part of them. `done` on the Redis thread.
+  void LookForKeys(Millis timeout, absl::AnyInvocable<void(absl::StatusOr<bool>) &&> done);
+
   /// Gives the lead away and ends the feed; `done` is called once that is so.
   void Stop(absl::AnyInvocable<void() &&> done);
 

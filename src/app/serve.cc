@@ -1,6 +1,8 @@
 // serve, dev and check-config.
 #include <google/protobuf/stubs/logging.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <future>
@@ -8,10 +10,12 @@
 #include <thread>
 
 #include "adapters/http/cpprest_transport.h"
+#include "adapters/log/logging.h"
 #include "adapters/system/files.h"
 #include "app/configuration.h"
 #include "app/daemon.h"
 #include "app/exit_codes.h"
+#include "app/online_check.h"
 #include "app/options.h"
 #include "app/process.h"
 #include "app/signals.h"
@@ -116,11 +120,31 @@ int Dev(const Environment& environment, const Arguments& arguments) {
   return Run(loaded, environment, /*at_terminal=*/true);
 }
 
+namespace {
+
+int PrintFindings(const std::vector<OnlineFinding>& findings, bool json) {
+  const std::string text = json ? FindingsJson(findings) : FindingsText(findings);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  const bool failed = std::ranges::any_of(
+      findings, [](const OnlineFinding& each) { return each.verdict == OnlineFinding::Verdict::kFailed; });
+  std::fflush(nullptr);
+  _exit(failed ? kExitUnavailable : kExitOk);  // what did not answer may still be under way
+}
+
+}  // namespace
+
 int CheckConfig(const Environment& environment, const Arguments& arguments) {
-  if (!arguments.empty()) return UsageError("check-config takes no arguments");
+  Arguments options = arguments;
+  const bool online = std::erase(options, "--online") > 0;
+  const bool json = std::erase(options, "--json") > 0;
+  if (!options.empty() || (json && !online)) return UsageError("check-config takes --online, and with it --json, only");
   const LoadedConfig loaded = LoadWithFiles(environment, Purpose::kServe, ReadFile);
   if (!loaded.violations.empty()) return ReportViolations(loaded);
   for (const std::string& warning : loaded.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  if (online) {
+    StartLogging("error", LogFormat::kText);  // on standard error: the findings are on standard output
+    return PrintFindings(CheckOnline(loaded.config), json);
+  }
   for (const std::string& line : EffectiveConfiguration(loaded)) std::printf("%s\n", line.c_str());
   return kExitOk;
 }

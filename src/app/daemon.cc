@@ -17,6 +17,7 @@
 #include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
+#include "front/read_guard.h"
 #include "ids/new_id.h"
 #include "service/encode.h"
 #include "text/text.h"
@@ -131,11 +132,12 @@ std::string Daemon::MetricsText() const {
   }
   if (listeners_ != nullptr) {
     extra.push_back({.name = "sidecar_connections_refused_total",
-                     .help = "Connections closed at once: too few descriptors were left, or too many kept silent.",
+                     .help = "Connections closed: descriptors were short, too many kept silent, one flooded.",
                      .counter = true,
                      .label = "reason",
                      .values = {{"descriptors", static_cast<double>(listeners_->refused())},
-                                {"silent", static_cast<double>(listeners_->crowded_out())}}});
+                                {"silent", static_cast<double>(listeners_->crowded_out())},
+                                {"flood", static_cast<double>(ReadGuard::ended())}}});
   }
   RpcSeries rpc{.metrics = {}, .methods = kMethodNames};
   if (front_ != nullptr) rpc.metrics = front_->rpc_metrics();

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "front/read_guard.h"
 #include "front/unary_call.h"
 #include "text/text.h"
 
@@ -35,7 +36,11 @@ void CallQueue::Start(size_t index) {
 void CallQueue::Run() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) static_cast<QueueTag*>(tag)->OnEvent(ok);
+  ReadGuard::Watch();
+  while (queue_->Next(&tag, &ok)) {
+    ReadGuard::OnTurn();
+    static_cast<QueueTag*>(tag)->OnEvent(ok);
+  }
 }
 
 void CallQueue::Await(Method method) {

@@ -1,5 +1,6 @@
 #include "front/grpc_front.h"
 
+#include <thread>
 #include <utility>
 
 namespace sidecar {
@@ -29,6 +30,7 @@ absl::Status GrpcFront::Start(TlsIdentity* tls) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              static_cast<int>(limits_.ping_interval_min.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, limits_.read_bytes_max);
   for (size_t i = 0; i < queue_count_; ++i) {
     queues_.push_back(
         std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_, rpc_metrics_, tracer_));
@@ -80,6 +82,9 @@ bool GrpcFront::Shutdown(MonoTime deadline) {
   if (server_ == nullptr) return true;
   const auto left = [&] { return deadline - std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); };
   server_->Shutdown(std::chrono::system_clock::now() + left());
+  // The last calls have been answered, and their queues may not know it yet.
+  constexpr Millis kLookEvery{1};
+  while (running() > 0 && left() > Millis(0)) std::this_thread::sleep_for(kLookEvery);
   // The queues stay: operations that come back now may start another, and grpc++ ends the
   // process when one is started on a queue that was shut down.
   return left() > Millis(0);

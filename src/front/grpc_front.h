@@ -24,7 +24,8 @@ struct FrontLimits {
   int message_bytes_max = 4 << 20;
   int metadata_bytes_max = 16 << 10;
   int streams_per_connection_max = 1000;
-  Millis handshake_max{20'000};  ///< of TLS and HTTP/2
+  int read_bytes_max = 64 << 10;  ///< at a time: ReadGuard looks between two reads
+  Millis handshake_max{20'000};   ///< of TLS and HTTP/2
   /// Clients may ping this often, also without calls (docs/reliability.md, 41).
   Millis ping_interval_min{5'000};
 };

@@ -54,6 +54,13 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   return parts;
 }
 
+std::string OneLine(std::string_view text) {
+  constexpr size_t kMax = 300;
+  std::string out(text.substr(0, kMax));
+  for (char& c : out) c = IsControl(c) ? '?' : c;
+  return out;
+}
+
 std::string Hex(std::string_view bytes) {
   std::string out;
   out.reserve(2 * bytes.size());

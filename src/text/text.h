@@ -82,6 +82,9 @@ std::optional<T> ParseNumber(std::string_view text) {
   return value;
 }
 
+/// For a line of a log, whatever a peer said: at most 300 bytes, a '?' for each control character.
+std::string OneLine(std::string_view text);
+
 /// Lower-case hexadecimal.
 std::string Hex(std::string_view bytes);
 

@@ -66,6 +66,8 @@ void CpprestThreads::Post(absl::AnyInvocable<void() &&> fn) {
   boost::asio::post(Service(), [fn = std::move(fn)]() mutable { std::move(fn)(); });
 }
 
+boost::asio::io_context& CpprestThreads::context() { return Service(); }
+
 uint64_t CpprestThreads::failures() { return failure_count.load(std::memory_order_acquire); }
 
 }  // namespace sidecar

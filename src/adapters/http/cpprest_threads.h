@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <cstdint>
 
@@ -17,6 +18,9 @@ class CpprestThreads {
 
   /// Runs the function on one of the threads, never on the caller's. What it throws is logged.
   static void Post(absl::AnyInvocable<void() &&> fn);
+
+  /// What they run.
+  static boost::asio::io_context& context();
 
   /// Handlers that threw so far. What was pooled before the last of them is suspect: its
   /// connection may have gone back to the pool with half a response on it.

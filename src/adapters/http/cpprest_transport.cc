@@ -5,20 +5,16 @@
 #include <cpprest/version.h>
 
 #include <atomic>
-#include <boost/asio/ssl/context.hpp>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "adapters/http/cpprest_threads.h"
+#include "adapters/http/upstream_clients.h"
 #include "text/text.h"
 
 namespace sidecar {
 namespace {
 
 namespace http = web::http;
-using Client = http::client::http_client;
 
 absl::Status TooLarge(size_t limit) {
   return absl::ResourceExhaustedError(StrCat("response body is larger than ", limit, " bytes"));
@@ -65,65 +61,12 @@ class AtOnce final : public pplx::scheduler_interface {
 };
 #pragma GCC diagnostic pop
 
-http::client::http_client_config ConfigFor(const CpprestTransport::Settings& settings, const web::uri& target) {
-  http::client::http_client_config config;
-  config.set_timeout(settings.library_timeout);
-  // A redirect is an answer: following it would show the API key to whom it names.
-  config.set_max_redirects(0);
-  const std::string proxy = ProxyFor(settings.proxy, target.scheme(), target.host());
-  if (!proxy.empty()) {
-    const web::uri uri(proxy);
-    web::web_proxy web_proxy(web::uri_builder(uri).set_user_info("").to_uri());
-    if (const std::string& user_info = uri.user_info(); !user_info.empty()) {
-      const size_t colon = user_info.find(':');
-      web_proxy.set_credentials(
-          web::credentials(web::uri::decode(user_info.substr(0, colon)),
-                           colon == std::string::npos ? "" : web::uri::decode(user_info.substr(colon + 1))));
-    }
-    config.set_proxy(web_proxy);
-  }
-  config.set_ssl_context_callback([ca_file = settings.extra_ca_file](boost::asio::ssl::context& context) {
-    context.set_options(boost::asio::ssl::context::default_workarounds | boost::asio::ssl::context::no_sslv2 |
-                        boost::asio::ssl::context::no_sslv3 | boost::asio::ssl::context::no_tlsv1 |
-                        boost::asio::ssl::context::no_tlsv1_1);
-    if (!ca_file.empty()) context.load_verify_file(ca_file);
-  });
-  return config;
-}
-
 }  // namespace
-
-/// The library's clients, each with its pool of connections, by origin.
-class CpprestTransport::Clients {
- public:
-  std::shared_ptr<Client> For(const CpprestTransport::Settings& settings, const web::uri& target) {
-    const uint64_t failures = CpprestThreads::failures();
-    absl::MutexLock lock(&mu_);
-    if (failures != failures_) clients_.clear();
-    failures_ = failures;
-    const std::string origin = target.authority().to_string();
-    std::shared_ptr<Client>& client = clients_[origin];
-    if (client == nullptr) client = std::make_shared<Client>(web::uri(origin), ConfigFor(settings, target));
-    return client;
-  }
-
-  /// After a connection failed: others of its pool are likely dead too, and the library does
-  /// not look before it uses one. The next exchange connects anew.
-  void Drop(const std::shared_ptr<Client>& client) {
-    absl::MutexLock lock(&mu_);
-    absl::erase_if(clients_, [&](const auto& entry) { return entry.second == client; });
-  }
-
- private:
-  absl::Mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mu_);
-  uint64_t failures_ ABSL_GUARDED_BY(mu_) = 0;
-};
 
 struct CpprestTransport::Shared {
   Timers& timers;
   const Settings settings;
-  Clients clients{};
+  const std::shared_ptr<UpstreamClients> clients;
   std::atomic<size_t> held{0};  ///< exchanges that exist
 };
 
@@ -136,6 +79,9 @@ class CpprestTransport::Exchange {
   ~Exchange() { --shared_->held; }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+
+  static void Run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Exchange>& exchange,
+                  const web::uri& target, const UpstreamClients::Route& route);
 
   void Finish(HttpResult result) {
     if (!finished_.exchange(true, std::memory_order_acq_rel)) std::move(done_)(std::move(result));
@@ -160,6 +106,7 @@ class CpprestTransport::Exchange {
   /// Looks at the head of the response, before the library reads on. Throws to end the
   /// exchange; then the connection is closed already, so that nobody is given it.
   void OnHead(const http::http_response& response) {
+    answered = true;
     // The library takes an interim response for the final one, which stays on the connection.
     constexpr http::status_code kFirstFinal = 200;
     if (response.status_code() < kFirstFinal) {
@@ -178,6 +125,8 @@ class CpprestTransport::Exchange {
   std::atomic<bool> too_large{false};
   /// The whole body was handed to the kernel: from here on the peer may have acted on it.
   std::atomic<bool> sent{false};
+  /// The head of a response has come: the address is one that answers.
+  std::atomic<bool> answered{false};
 
  private:
   [[noreturn]] void RefuseTooLarge() {
@@ -193,8 +142,9 @@ class CpprestTransport::Exchange {
 
 void CpprestTransport::SizeThreadPool(size_t threads) { CpprestThreads::Start(threads); }
 
-CpprestTransport::CpprestTransport(Timers& timers, Settings settings)
-    : shared_(new Shared{.timers = timers, .settings = std::move(settings)}) {}
+CpprestTransport::CpprestTransport(Timers& timers, const Settings& settings)
+    : shared_(
+          new Shared{.timers = timers, .settings = settings, .clients = std::make_shared<UpstreamClients>(settings)}) {}
 
 CpprestTransport::~CpprestTransport() = default;
 
@@ -218,48 +168,63 @@ void CpprestTransport::Send(HttpRequest request, MonoTime deadline, Done done) {
 
 void CpprestTransport::Start(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Exchange>& exchange) {
   // Not when the timer has fired: then it, and what it belongs to, may be gone.
-  const auto settle = [shared, exchange] {
+  const auto fail = [shared, exchange](std::string_view why) {
     if (!exchange->finished()) shared->timers.Cancel(exchange->timer);
+    exchange->Fail(Unavailable(why), /*surely_not_sent=*/true);
   };
   try {
     const web::uri target(exchange->request.url);
-    http::http_request message = ToCpprest(exchange->request, target);
-    message.set_progress_handler([exchange](http::message_direction::direction direction, utility::size64_t so_far) {
-      exchange->OnProgress(direction, so_far);
+    shared->clients->Get(target, [shared, exchange, target, fail](absl::StatusOr<UpstreamClients::Route> route) {
+      if (!route.ok()) return fail(Message(route.status()));
+      if (exchange->finished()) return;
+      try {
+        Exchange::Run(shared, exchange, target, *route);
+      } catch (const std::exception& error) {
+        fail(StrCat("cannot send: ", error.what()));
+      }
     });
-    const std::shared_ptr<Client> client = shared->clients.For(shared->settings, target);
-    client->request(message, exchange->cancel.get_token())
-        .then(
-            [exchange](const http::http_response& response) {
-              exchange->OnHead(response);
-              return response.extract_vector().then(
-                  [response](std::vector<unsigned char> body) { return FromCpprest(response, std::move(body)); });
-            },
-            pplx::task_options(std::make_shared<AtOnce>()))
-        // The last link takes the task itself and reads its outcome: an exception that
-        // nobody reads would end the process. It also keeps the client alive.
-        .then(
-            [shared, exchange, settle, client](const pplx::task<HttpResponse>& task) {
-              settle();
-              const auto fail = [&](std::string_view why) {
-                if (exchange->too_large) return exchange->Fail(TooLarge(shared->settings.body_bytes_max));
-                if (!exchange->finished()) shared->clients.Drop(client);
-                exchange->Fail(Unavailable(why),
-                               /*surely_not_sent=*/!exchange->request.body.empty() && !exchange->sent);
-              };
-              try {
-                exchange->Finish({.response = task.get()});
-              } catch (const std::exception& error) {
-                fail(error.what());
-              } catch (...) {
-                fail("the exchange was cancelled");
-              }
-            },
-            pplx::task_options(pplx::get_ambient_scheduler()));
   } catch (const std::exception& error) {
-    settle();
-    exchange->Fail(Unavailable("cannot send: ", error.what()), /*surely_not_sent=*/true);
+    fail(StrCat("cannot send: ", error.what()));
   }
+}
+
+void CpprestTransport::Exchange::Run(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Exchange>& exchange,
+                                     const web::uri& target, const UpstreamClients::Route& route) {
+  http::http_request message = ToCpprest(exchange->request, target);
+  if (!route.host.empty()) message.headers().add(http::header_names::host, route.host);
+  message.set_progress_handler([exchange](http::message_direction::direction direction, utility::size64_t so_far) {
+    exchange->OnProgress(direction, so_far);
+  });
+  route.client->request(message, exchange->cancel.get_token())
+      .then(
+          [exchange](const http::http_response& response) {
+            exchange->OnHead(response);
+            return response.extract_vector().then(
+                [response](std::vector<unsigned char> body) { return FromCpprest(response, std::move(body)); });
+          },
+          pplx::task_options(std::make_shared<AtOnce>()))
+      // The last link takes the task itself and reads its outcome: an exception that
+      // nobody reads would end the process. It also keeps the client alive.
+      .then(
+          [shared, exchange, client = route.client](const pplx::task<HttpResponse>& task) {
+            const bool in_time = !exchange->finished();
+            if (in_time) shared->timers.Cancel(exchange->timer);
+            const auto fail = [&](std::string_view why) {
+              if (exchange->too_large) return exchange->Fail(TooLarge(shared->settings.body_bytes_max));
+              // Not when the peer was merely slow: its connections are good.
+              if (in_time || !exchange->answered) shared->clients->Drop(client);
+              exchange->Fail(Unavailable(why),
+                             /*surely_not_sent=*/!exchange->request.body.empty() && !exchange->sent);
+            };
+            try {
+              exchange->Finish({.response = task.get()});
+            } catch (const std::exception& error) {
+              fail(error.what());
+            } catch (...) {
+              fail("the exchange was cancelled");
+            }
+          },
+          pplx::task_options(pplx::get_ambient_scheduler()));
 }
 
 }  // namespace sidecar

@@ -36,13 +36,12 @@ class CpprestTransport : public HttpTransport {
   /// Call before anything else in the process uses cpprestsdk.
   static void SizeThreadPool(size_t threads = 2);
 
-  CpprestTransport(Timers& timers, Settings settings);
+  CpprestTransport(Timers& timers, const Settings& settings);
   ~CpprestTransport() override;
 
   void Send(HttpRequest request, MonoTime deadline, Done done) override;
 
  private:
-  class Clients;
   class Exchange;
   struct Shared;  // outlives the transport: exchanges that ended at their deadline refer to it
 

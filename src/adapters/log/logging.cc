@@ -11,11 +11,15 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "adapters/log/json_formatter.h"
+#include "ports/trace.h"
 
 namespace sidecar {
 namespace {
@@ -58,6 +62,27 @@ class PatientSink : public spdlog::sinks::base_sink<std::mutex> {
   uint64_t flushed_ ABSL_GUARDED_BY(flushed_mu_) = 0;
 };
 
+/// Says with each line for which trace its thread worked, and leaves the rest to a logger with a thread of its own:
+/// where that writes, the caller's trace is not known any more.
+class TracedLogger : public spdlog::logger {
+ public:
+  explicit TracedLogger(std::shared_ptr<spdlog::logger> inner)
+      : spdlog::logger(inner->name()), inner_(std::move(inner)) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::optional<TraceContext>& trace = TraceScope::Current();
+    if (!trace.has_value()) return inner_->log(message.time, message.source, message.level, message.payload);
+    std::string text(message.payload.data(), message.payload.size());
+    text.append(kLogTraceLabel).append(TraceIdText(trace->trace_id));
+    inner_->log(message.time, message.source, message.level, text);
+  }
+  void flush_() override { inner_->flush(); }
+
+ private:
+  const std::shared_ptr<spdlog::logger> inner_;
+};
+
 constexpr size_t kQueuedLines = 1024;
 
 /// Set once, by StartLogging.
@@ -79,8 +104,10 @@ void StartLogging(const std::string& level, LogFormat format) {
   } else {
     logger->set_formatter(std::make_unique<JsonFormatter>());
   }
-  logger->set_level(spdlog::level::from_str(level));
-  spdlog::set_default_logger(std::move(logger));
+  logger->set_level(spdlog::level::trace);
+  auto traced = std::make_shared<TracedLogger>(std::move(logger));
+  traced->set_level(spdlog::level::from_str(level));
+  spdlog::set_default_logger(std::move(traced));
 }
 
 void StopLogging() {

@@ -1,6 +1,5 @@
 #include "adapters/redis/redis_link.h"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 
@@ -43,11 +42,14 @@ void RedisLink::Start() {
         if (self == nullptr || self->events_ == nullptr) return;
         if (error)
           return self->Fail(Unavailable("cannot resolve ", self->settings_.address.host, ": ", error.message()));
-        asio::async_connect(self->socket_, results, [self](const Error& failed, const tcp::endpoint&) {
+        self->race_ = std::make_shared<ConnectRace>(self->resolver_.get_executor(), ConnectRace::InTurn(results));
+        self->race_->Start([self](const Error& failed, Socket socket) {
+          self->race_.reset();
           if (self->events_ == nullptr) return;
           if (failed) {
             return self->Fail(Unavailable("cannot connect to ", self->Where(), ": ", failed.message()));
           }
+          self->socket_ = std::move(socket);
           self->OnConnected();
         });
       });
@@ -202,6 +204,7 @@ void RedisLink::Fail(const absl::Status& why) {
 void RedisLink::End(const absl::Status& why) {
   events_ = nullptr;
   resolver_.cancel();
+  if (race_ != nullptr) race_->Cancel();
   Error ignored;
   socket_.close(ignored);
   for (Done& done : std::exchange(waiting_, {})) std::move(done)(why);

@@ -13,6 +13,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "adapters/net/connect_race.h"
 #include "adapters/redis/resp.h"
 
 namespace sidecar {
@@ -102,6 +103,7 @@ class RedisLink : public std::enable_shared_from_this<RedisLink> {
   const RedisLinkSettings settings_;
   RedisLinkEvents* events_;  // nullptr: over
   boost::asio::ip::tcp::resolver resolver_;
+  std::shared_ptr<ConnectRace> race_;
   Socket socket_;
   std::optional<boost::asio::ssl::context> tls_context_;
   std::optional<boost::asio::ssl::stream<Socket&>> tls_;

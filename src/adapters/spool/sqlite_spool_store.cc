@@ -13,13 +13,6 @@ namespace {
 
 constexpr char kThreadName[] = "sidecar-spool";
 
-/// Log lines are one line each, whatever upstream said.
-std::string OneLine(std::string_view text) {
-  std::string out(text.substr(0, 300));
-  for (char& c : out) c = IsControl(c) ? '?' : c;
-  return out;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteSpoolStore>> SqliteSpoolStore::Open(const Options& options, Clock& clock) {

@@ -1,5 +1,7 @@
 #include "adapters/upstream/upstream_http.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "adapters/upstream/failure_mapping.h"
@@ -64,9 +66,12 @@ void UpstreamHttp::Send(UpstreamTarget target, std::string name, HttpRequest req
                     UpstreamExchanges& exchanges = metrics_.upstream[static_cast<size_t>(target)];
                     exchanges.duration.Observe(took);
                     exchanges.outcomes.Add(outcome);
-                    if (own != trace) RecordSpan(std::move(name), *own, trace->span_id, took, outcome);
-                    if (!read.ok()) Count(read.failure());
                     const TraceScope scope(trace);
+                    if (!read.ok()) {
+                      Count(read.failure());
+                      spdlog::debug("{} failed: {}", name, OneLine(Message(read.failure().status)));
+                    }
+                    if (own != trace) RecordSpan(std::move(name), *own, trace->span_id, took, outcome);
                     std::move(done)(std::move(read));
                   });
 }

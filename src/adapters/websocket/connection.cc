@@ -17,7 +17,7 @@ static constexpr size_t kReasonBytesMax = 123;
 
 void Connection::Start() {
   ArmLimit(options_.limits.connect, "the connection did not open");
-  dialer_ = std::make_shared<Dialer>(context_, options_.endpoint, options_.proxy, options_.limits.connect);
+  dialer_ = std::make_shared<Dialer>(context_, options_.endpoint, options_.proxy);
   dialer_->Start([weak = weak_from_this()](absl::StatusOr<Socket> socket) {
     const auto self = weak.lock();
     if (self == nullptr || self->ended_) return;

@@ -26,7 +26,7 @@ void Dialer::Start(Done done) {
 void Dialer::Cancel() {
   done_ = nullptr;
   resolver_.cancel();
-  share_.cancel();
+  if (race_ != nullptr) race_->Cancel();
   Error ignored;
   socket_.close(ignored);
 }
@@ -35,38 +35,21 @@ void Dialer::OnResolved(const Error& error, const tcp::resolver::results_type& r
   if (!done_) return;
   const std::string& host = proxy_.has_value() ? proxy_->host : target_.host;
   if (error) return Fail(Unavailable("cannot resolve ", host, ": ", error.message()));
-  for (const auto& result : results) {
-    if (addresses_.size() < kAddressesMax) addresses_.push_back(result.endpoint());
-  }
-  TryNext();
-}
-
-void Dialer::TryNext() {
-  Error ignored;
-  socket_.close(ignored);
-  const tcp::endpoint& address = addresses_[tried_++];
-  connecting_ = true;
-  socket_.async_connect(address, [self = shared_from_this()](const Error& error) { self->OnConnected(error); });
-  if (tried_ == addresses_.size()) return;  // the last one may have all that is left
-  share_.expires_after(limit_ / static_cast<int64_t>(addresses_.size() + 1));
-  share_.async_wait([weak = weak_from_this(), tried = tried_](const Error& error) {
-    const auto self = weak.lock();
-    if (error || self == nullptr || !self->connecting_ || self->tried_ != tried) return;
-    Error not_open;
-    self->socket_.cancel(not_open);  // OnConnected goes on with the next address
+  race_ = std::make_shared<ConnectRace>(resolver_.get_executor(), ConnectRace::InTurn(results));
+  race_->Start([self = shared_from_this()](const Error& failed, Socket socket) {
+    self->OnConnected(failed, std::move(socket));
   });
 }
 
-void Dialer::OnConnected(const Error& error) {
-  connecting_ = false;
-  share_.cancel();
+void Dialer::OnConnected(const Error& error, Socket socket) {
+  race_.reset();
   if (!done_) return;
   if (error) {
-    if (tried_ < addresses_.size()) return TryNext();
     const std::string host =
         proxy_.has_value() ? StrCat("the proxy ", proxy_->host, ":", proxy_->port) : target_.HostAndPort();
     return Fail(Unavailable("cannot connect to ", host, ": ", error.message()));
   }
+  socket_ = std::move(socket);
   Error ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   if (proxy_.has_value()) return AskProxy();

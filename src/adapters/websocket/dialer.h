@@ -3,7 +3,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
@@ -11,30 +10,23 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "adapters/net/connect_race.h"
 #include "adapters/websocket/endpoint.h"
-#include "domain/time.h"
 
 namespace sidecar {
 
-/// Resolves a name, tries its addresses in turn (each for a fair share of the limit, so that
-/// one that swallows packets does not use it up), and asks a proxy for a tunnel. Everything on
-/// one io_context that one thread runs.
+/// Resolves a name, connects to the address of it that answers first, and asks a proxy for a
+/// tunnel. Everything on one io_context that one thread runs.
 class Dialer : public std::enable_shared_from_this<Dialer> {
  public:
   using Socket = boost::asio::ip::tcp::socket;
   using Done = absl::AnyInvocable<void(absl::StatusOr<Socket>) &&>;
 
-  Dialer(boost::asio::io_context& context, WebSocketEndpoint target, std::optional<HttpProxy> proxy, Millis limit)
-      : target_(std::move(target)),
-        proxy_(std::move(proxy)),
-        limit_(limit),
-        resolver_(context),
-        socket_(context),
-        share_(context) {}
+  Dialer(boost::asio::io_context& context, WebSocketEndpoint target, std::optional<HttpProxy> proxy)
+      : target_(std::move(target)), proxy_(std::move(proxy)), resolver_(context), socket_(context) {}
 
   /// Once. `done` is not called before Start returns, nor after Cancel. The whole has no limit
   /// of its own: the caller cancels.
@@ -43,14 +35,11 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   /// Gives up. A look-up that is stuck in the system's resolver keeps nothing of ours alive.
   void Cancel();
 
-  static constexpr size_t kAddressesMax = 8;
-
  private:
   using Error = boost::system::error_code;
 
   void OnResolved(const Error& error, const boost::asio::ip::tcp::resolver::results_type& results);
-  void TryNext();
-  void OnConnected(const Error& error);
+  void OnConnected(const Error& error, Socket socket);
   void AskProxy();
   void OnProxyAnswer(const Error& error);
   void Fail(const absl::Status& why);
@@ -58,14 +47,10 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
 
   const WebSocketEndpoint target_;
   const std::optional<HttpProxy> proxy_;
-  const Millis limit_;
   Done done_;
   boost::asio::ip::tcp::resolver resolver_;
-  std::vector<boost::asio::ip::tcp::endpoint> addresses_;
-  size_t tried_ = 0;
-  bool connecting_ = false;
+  std::shared_ptr<ConnectRace> race_;
   Socket socket_;
-  boost::asio::steady_timer share_;
   std::optional<boost::beast::http::request<boost::beast::http::empty_body>> tunnel_request_;
   std::optional<boost::beast::http::response_parser<boost::beast::http::empty_body>> tunnel_answer_;
   boost::beast::flat_buffer buffer_{8 << 10};

@@ -1,5 +1,6 @@
 """Running daemons: `serve` and `dev`, with everything that a test asks of one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,12 +111,14 @@ class Daemons:
         if defects:
             raise defects[0]
 
-    def start(self, arguments: list[str], environment: dict[str, object]) -> Daemon:
-        """Any verb that serves, with its arguments; ports of its own unless the environment says them."""
+    def start(self, arguments: list[str], environment: dict[str, object], under: Sequence[str] = ()) -> Daemon:
+        """Any verb that serves, with its arguments; ports of its own unless the environment says them.
+
+        `under`: a program that becomes the binary, as of `Process`."""
         for _ in range(_STARTS_MAX):
             port, http_port = free_ports(2)
             variables = DEFAULTS | {"PORT": port, "HTTP_PORT": http_port} | environment
-            process = Process(arguments, variables)
+            process = Process(arguments, variables, under)
             if process.stdout.wait_for(lambda line: line == READY) is not None:
                 daemon = Daemon(process, _number(variables["PORT"]), _number(variables["HTTP_PORT"]))
                 self.started.append(daemon)

@@ -15,8 +15,8 @@ _BUFFER = 65536
 class _Relay:
     """Accepts connections on a free loopback port, a thread each, until closed."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        self._listener = socket.create_server((address, port))
         self._open: list[socket.socket] = []
         Thread(target=self._accept, daemon=True).start()
 
@@ -116,12 +116,12 @@ class Proxy(_Relay):
 
 
 class SlowRelay(_Relay):
-    """Passes everything on to a port, answers `delay` seconds late."""
+    """Passes everything on to a port, answers `delay` seconds late. At any address and port of this machine."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, address: str = "127.0.0.1", port: int = 0) -> None:
         self.delay = 0.0
         self._target_port = target_port
-        super().__init__()
+        super().__init__(address, port)
 
     def _serve(self, client: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", self._target_port)) as server:

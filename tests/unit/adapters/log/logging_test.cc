@@ -12,6 +12,7 @@
 
 #include "adapters/json/json.h"
 #include "adapters/log/json_formatter.h"
+#include "ports/trace.h"
 
 namespace sidecar {
 namespace {
@@ -76,6 +77,19 @@ TEST_F(LoggingTest, ALineThatIsSaidAgainIsCounted) {
   EXPECT_NE(written.find("another"), std::string::npos);
 }
 
+TEST_F(LoggingTest, ALineSaysForWhichTraceItsThreadWorked) {
+  const StderrPipe pipe;
+  {
+    const TraceScope scope(TraceContext::Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+    spdlog::info("of a call");
+  }
+  spdlog::info("of nobody");
+  StopLogging();
+  const std::string written = pipe.Read();
+  EXPECT_NE(written.find("of a call trace_id=0af7651916cd43dd8448eb211c80319c\n"), std::string::npos) << written;
+  EXPECT_NE(written.find("of nobody\n"), std::string::npos) << written;
+}
+
 std::string Formatted(std::string_view text) {
   spdlog::memory_buf_t out;
   JsonFormatter().format({"", spdlog::level::warn, {text.data(), text.size()}}, out);
@@ -90,6 +104,16 @@ TEST(JsonFormatterTest, OneObjectALine) {
   EXPECT_EQ((*json)["level"], "warning");
   EXPECT_EQ((*json)["message"], "it's \"quoted\"\nand \x01 broken \xEF\xBF\xBD");
   EXPECT_TRUE(ParseDate((*json)["time"].get<std::string>()).has_value());
+}
+
+TEST(JsonFormatterTest, TheTraceIsAMemberOfItsOwn) {
+  const absl::StatusOr<Json> json = ParseJson(Formatted("failed trace_id=0af7651916cd43dd8448eb211c80319c"));
+  ASSERT_TRUE(json.ok());
+  EXPECT_EQ((*json)["message"], "failed");
+  EXPECT_EQ((*json)["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+  for (const char* text : {"trace_id=", "failed trace_id=0af7", "failed trace_id=0AF7651916CD43DD8448EB211C80319C"}) {
+    EXPECT_EQ((*ParseJson(Formatted(text)))["message"], text);
+  }
 }
 
 TEST(JsonFormatterTest, ALongMessageIsCutAndStaysJson) {

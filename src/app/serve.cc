@@ -17,6 +17,7 @@
 #include "app/exit_codes.h"
 #include "app/online_check.h"
 #include "app/options.h"
+#include "app/parent_watch.h"
 #include "app/process.h"
 #include "app/signals.h"
 #include "app/supervisor.h"
@@ -45,6 +46,7 @@ void DrainAtTerminal(Daemon& daemon) {
 
 int Run(const LoadedConfig& loaded, const Environment& environment, bool at_terminal) {
   const Config& config = loaded.config;
+  auto* const parent = new ParentWatch();  // its timers never end
   BeginProcess(loaded);
   // protobuf reports unparsable requests on standard error; we answer them instead.
   google::protobuf::SetLogHandler(nullptr);
@@ -56,6 +58,7 @@ int Run(const LoadedConfig& loaded, const Environment& environment, bool at_term
   std::fflush(stdout);
   auto* const supervisor = new Supervisor(environment);  // its timers never end
   supervisor->Ready(daemon->clock(), daemon->timers());
+  if (config.end_with_parent) parent->Begin(daemon->clock(), daemon->timers());
   const int signal = signals.Wait();
   supervisor->Stopping();
   if (at_terminal && signal == SIGINT) {

@@ -98,6 +98,7 @@ struct Config {
   Millis start_grace{5'000};
   Millis drain_settle{2'000};
   Millis drain_timeout{10'000};
+  bool end_with_parent = false;
   std::string otlp_endpoint;  ///< empty: spans are not recorded
   std::string otel_service_name = "stigg-sidecar";
   std::string log_level = "warn";

@@ -145,7 +145,15 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path, const FileRe
   return secret;
 }
 
-std::string Seen(std::string_view value) { return Quote(value, 60); }
+std::string Seen(std::string_view value) {
+  constexpr size_t kMax = 60;
+  // What stands before '@' in a URL may be a password, also when the URL is wrong.
+  const size_t at = value.rfind('@');
+  if (at == std::string_view::npos) return Quote(value, kMax);
+  const size_t scheme = value.find("://");
+  const size_t begin = scheme < at ? scheme + 3 : 0;
+  return Quote(StrCat(value.substr(0, begin), "***", value.substr(at)), kMax);
+}
 
 std::string SeenPath(std::string_view path) { return Quote(path, 1'000); }
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import grpc
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from harness.client import Client
 from harness.daemon import DEFAULTS, READY, Daemon, Daemons
 from harness.failures import refusal
-from harness.ports import free_ports
+from harness.ports import free_port, free_ports
 from harness.process import BINARY, is_sanitized, process_environment, run
 from harness.waiting import PATIENCE_SECONDS, SLACK_SECONDS, eventually, timed
 from harness.web import http
@@ -310,6 +311,22 @@ class TestUnreadOutput:
         finally:
             child.kill()
             child.wait()
+
+
+def test_it_ends_with_its_parent_when_asked_to(tmp_path: Path) -> None:
+    """As below npx, whose shell is killed and passes nothing on."""
+    port, pid_file = free_port(), tmp_path / "pid"
+    variables = process_environment(DEFAULTS | {"PORT": port, "HTTP_PORT": 0, "OFFLINE": 1, "END_WITH_PARENT": 1})
+    script = f'"$0" & echo $! >{pid_file}; wait'
+    shell = subprocess.Popen(["/bin/sh", "-c", script, BINARY], env=variables, stdout=subprocess.PIPE)
+    with shell, Client(f"127.0.0.1:{port}") as client:
+        assert shell.stdout is not None
+        assert any(line.rstrip() == READY.encode() for line in shell.stdout)
+        assert client.boolean("c", "flag").is_fallback
+        shell.kill()
+        shell.wait()
+        started = Path(f"/proc/{int(pid_file.read_text())}")
+        eventually(lambda: not started.exists() or "State:\tZ" in (started / "status").read_text())
 
 
 @pytest.mark.skipif(is_sanitized(), reason="the memory of an instrumented binary says nothing")

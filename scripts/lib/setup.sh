@@ -48,6 +48,17 @@ ensure_venv() {
     cp "$requirements" "$venv/requirements.txt" # last: a half-made one is made anew
 }
 
+# ensure_spdx_tools: checks bills of materials; at build/spdx.
+ensure_spdx_tools() {
+  local version=0.8.3
+  [ "$(cat "$root/build/spdx/version" 2>/dev/null)" = "$version" ] && return
+  ensure_packages python3 python3-venv || return
+  rm -rf "$root/build/spdx"
+  python3 -m venv "$root/build/spdx" &&
+    "$root/build/spdx/bin/pip" install -q --disable-pip-version-check "spdx-tools==$version" &&
+    echo "$version" >"$root/build/spdx/version" # last: a half-made one is made anew
+}
+
 # ensure_reference_ws: the WebSocket server of the end-to-end tests that is not ours, and its
 # packages, at build/reference_ws; made anew when the lock file changes. Any node with npm will do.
 ensure_reference_ws() {

@@ -62,3 +62,8 @@ def test_the_dashboard_asks_what_prometheus_understands(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     promtool("check", "rules", file)
+
+
+def test_the_readme_says_what_to_do_about_each() -> None:
+    rows = re.findall(r"^\| `(StiggSidecar\w+)` \| \S", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == [rule["alert"] for rule in RULES]

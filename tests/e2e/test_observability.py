@@ -296,6 +296,17 @@ class TestTraces:
             self.check(served, "c")
             eventually(lambda: served.metrics().series['sidecar_spans_total{outcome="dropped"}'], lambda n: n == 2)
 
+    def test_the_log_names_the_trace(self, upstream: Upstream, daemon: Daemons) -> None:
+        upstream.faults.inject(customer("c"), Status(500), times=FOREVER)
+        served = daemon(upstream, LOG_LEVEL="debug")
+        self.check(served, "c")
+        line = served.process.stderr.wait_for(lambda line: "edge failed" in line and "trace_id" in line)
+        assert line is not None
+        assert json.loads(line)["trace_id"] == self.TRACE
+        served.client.boolean("d", "flag")
+        served.stop()
+        assert all(json.loads(each).get("trace_id") in (None, self.TRACE) for each in served.process.stderr.lines)
+
     def test_explain_names_the_trace(self, upstream: Upstream, daemon: Daemons) -> None:
         served = daemon(upstream)
         answer = served.http("/admin/explain?customer=c&feature=flag", traceparent=f"00-{self.TRACE}-{self.SPAN}-01")

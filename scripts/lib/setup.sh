@@ -12,9 +12,9 @@ build_packages=(
 )
 # llvm: names in the reports of the sanitizers.
 test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
-  redis-server redis-sentinel)
+  redis-server redis-sentinel valgrind)
 # prometheus: for promtool.
-deep_packages=(clang-tidy-14 valgrind chromium prometheus systemd dpkg-dev file)
+deep_packages=(clang-tidy-14 chromium prometheus systemd dpkg-dev file)
 
 say() { printf '\n== %s\n' "$*"; }
 

@@ -11,6 +11,9 @@
 #include "app/configuration.h"
 #include "app/exit_codes.h"
 
+/// Of builds that count what is run (scripts/coverage); not there in others.
+extern "C" [[gnu::weak]] int __llvm_profile_write_file();  // NOLINT(bugprone-reserved-identifier)
+
 namespace sidecar {
 
 namespace {
@@ -38,6 +41,7 @@ void BeginProcess(const LoadedConfig& loaded) {
 void EndProcess(int code) {
   StopLogging();
   std::fflush(nullptr);
+  if (__llvm_profile_write_file != nullptr) __llvm_profile_write_file();
   _exit(code);
 }
 

@@ -1,5 +1,6 @@
 #include "front/grpc_front.h"
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -15,6 +16,8 @@ GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queue
       tracer_(tracer) {}
 
 GrpcFront::~GrpcFront() {
+  plaintext_connections_.reset();
+  tls_connections_.reset();
   for (const auto& queue : queues_) queue->ShutDown();
 }
 
@@ -44,27 +47,28 @@ absl::Status GrpcFront::Start(TlsIdentity* tls) {
   }
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::UnavailableError("the gRPC server could not be started");
+  const auto give = [](grpc::experimental::ExternalConnectionAcceptor& acceptor) {
+    return [&acceptor](int fd, std::string_view already_read) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = fd;
+      if (!already_read.empty()) {
+        grpc::Slice slice(already_read.data(), already_read.size());
+        connection.read_buffer = grpc::ByteBuffer(&slice, 1);
+      }
+      acceptor.HandleNewConnection(&connection);
+    };
+  };
+  plaintext_connections_ = std::make_unique<HandOver>(give(*plaintext_));
+  if (tls_ != nullptr) tls_connections_ = std::make_unique<HandOver>(give(*tls_));
   health_.Serve(queues_[0]->queue());
   reflection_.Serve(queues_[0]->queue());
   for (size_t i = 0; i < queues_.size(); ++i) queues_[i]->Start(i);
   return absl::OkStatus();
 }
 
-void GrpcFront::Serve(int fd, std::string_view already_read) {
-  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-  connection.fd = fd;
-  if (!already_read.empty()) {
-    grpc::Slice slice(already_read.data(), already_read.size());
-    connection.read_buffer = grpc::ByteBuffer(&slice, 1);
-  }
-  plaintext_->HandleNewConnection(&connection);
-}
+void GrpcFront::Serve(int fd, std::string_view already_read) { plaintext_connections_->Give(fd, already_read); }
 
-void GrpcFront::ServeTls(int fd) {
-  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-  connection.fd = fd;
-  tls_->HandleNewConnection(&connection);
-}
+void GrpcFront::ServeTls(int fd) { tls_connections_->Give(fd, ""); }
 
 uint64_t GrpcFront::running() const {
   uint64_t sum = 0;
@@ -81,6 +85,11 @@ uint64_t GrpcFront::handled() const {
 bool GrpcFront::Shutdown(MonoTime deadline) {
   if (server_ == nullptr) return true;
   const auto left = [&] { return deadline - std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); };
+  // Whom the listeners accepted before they were closed is a client like others.
+  constexpr Millis kHandedOverWithin{500};
+  for (HandOver* connections : {plaintext_connections_.get(), tls_connections_.get()}) {
+    if (connections != nullptr) connections->Flush(std::clamp(left(), Millis(0), kHandedOverWithin));
+  }
   server_->Shutdown(std::chrono::system_clock::now() + left());
   // The last calls have been answered, and their queues may not know it yet.
   constexpr Millis kLookEvery{1};

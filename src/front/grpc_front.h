@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "domain/time.h"
 #include "front/call_queue.h"
+#include "front/hand_over.h"
 #include "front/health_service.h"
 #include "front/health_state.h"
 #include "front/raw_service.h"
@@ -73,6 +74,8 @@ class GrpcFront {
   Tracer* const tracer_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> plaintext_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tls_;
+  std::unique_ptr<HandOver> plaintext_connections_;
+  std::unique_ptr<HandOver> tls_connections_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -237,6 +237,7 @@ def test_the_channel_of_a_client_with_keepalive_stays_up(sidecar: Daemon) -> Non
         assert states.count(grpc.ChannelConnectivity.READY) == 1
 
 
+@pytest.mark.timeout(300)
 def test_a_scrape_with_100000_customers(daemon: Daemons) -> None:
     """Scenario 49: as many series as before, in less than 50 ms."""
     customers = 10_000 if is_sanitized() else 100_000

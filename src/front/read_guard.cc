@@ -63,7 +63,7 @@ bool ReadGuard::Floods(int fd) {
 }  // namespace sidecar
 
 // ThreadSanitizer has its own of these, which it needs.
-#if !defined(__SANITIZE_THREAD__)
+#if !SIDECAR_WITH_TSAN
 
 /// Instead of the C library's, for the whole process: gRPC finds these first.
 extern "C" ssize_t recvmsg(int fd, msghdr* message, int flags) {

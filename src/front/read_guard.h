@@ -3,6 +3,19 @@
 #include <chrono>
 #include <cstdint>
 
+// GCC says it with a macro, clang with a feature.
+#if defined(__has_feature)
+#define SIDECAR_WITH_ASAN __has_feature(address_sanitizer)
+#define SIDECAR_WITH_TSAN __has_feature(thread_sanitizer)
+#else
+#if defined(__SANITIZE_ADDRESS__)
+#define SIDECAR_WITH_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SIDECAR_WITH_TSAN 1
+#endif
+#endif
+
 namespace sidecar {
 
 /// Ends connections that keep a queue's thread reading.
@@ -19,7 +32,7 @@ namespace sidecar {
 class ReadGuard {
  public:
   /// Processor time. A client that waits for answers is held back by the limit of streams after a fraction of it.
-#if defined(__SANITIZE_ADDRESS__)
+#if SIDECAR_WITH_ASAN
   static constexpr std::chrono::nanoseconds kBudget = std::chrono::milliseconds(250);  // it takes ten times as long
 #else
   static constexpr std::chrono::nanoseconds kBudget = std::chrono::milliseconds(25);

@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <optional>
 #include <utility>
 
 #include "adapters/http/address_choice.h"
@@ -62,7 +63,7 @@ std::string HostOf(const web::uri& target) {
 void UpstreamClients::Get(const web::uri& target, Use use) {
   const uint64_t failures = CpprestThreads::failures();
   const std::string origin = target.authority().to_string();
-  Route route;
+  std::optional<Route> route;
   {
     absl::MutexLock lock(&mu_);
     if (failures != failures_) routes_.clear();
@@ -77,7 +78,10 @@ void UpstreamClients::Get(const web::uri& target, Use use) {
       if (waiting.size() > 1) return;
     }
   }
-  if (route.client != nullptr) return std::move(use)(std::move(route));
+  if (route.has_value()) {
+    std::move(use)(*std::move(route));  // NOLINT(bugprone-use-after-move): moved only where there is no route
+    return;
+  }
   ChooseAddress(CpprestThreads::context(), target.host(), PortOf(target),
                 [self = shared_from_this(), target](absl::StatusOr<std::string> address) {
                   self->OnAddress(target, std::move(address));

@@ -13,15 +13,16 @@ namespace {
 
 void WriteTimestamp(uint32_t field, std::optional<WallTime> time, ReverseWriter& out) {
   if (!time.has_value()) return;
-  const size_t mark = out.Mark();
   const int64_t ms = ToEpochMs(*time);
   int64_t seconds = ms / 1000;
   int64_t rest_ms = ms % 1000;
+  if (rest_ms == 0) return out.MessageOfVarint(field, static_cast<uint64_t>(seconds));
+  const size_t mark = out.Mark();
   if (rest_ms < 0) {  // nanos count forward in time, before 1970 too
     rest_ms += 1000;
     --seconds;
   }
-  if (rest_ms != 0) out.Int(2, rest_ms * 1'000'000);
+  out.Int(2, rest_ms * 1'000'000);
   if (seconds != 0) out.Int(1, seconds);
   out.CloseMessage(field, mark);
 }

@@ -102,6 +102,24 @@ TEST_F(EncodeTest, MeteredWithEverything) {
   EXPECT_TRUE(metered.feature().is_metered());
 }
 
+// Wherever the number of bytes of a second changes, before 1970 too, and with milliseconds.
+TEST_F(EncodeTest, TimesOfAllSizes) {
+  const FeatureView view = View(Metered("calls", 10, 5));
+  std::vector<int64_t> seconds = {ToEpochMs(WallTimeFromEpochMs(kMinEpochMs)) / 1000, -1, 0, 1};
+  for (int bits = 7; bits <= 35; bits += 7) {
+    for (const int64_t around : {-1, 0, 1}) seconds.push_back((int64_t{1} << bits) + around);
+  }
+  for (const int64_t second : seconds) {
+    for (const int64_t ms : {0, 1, 999}) {
+      const WallTime time = WallTimeFromEpochMs(second * 1000 + ms);
+      const auto message = Parse<v1::GetMeteredEntitlementResponse>(
+          {.feature = &view, .kind = EntitlementKind::kMetered, .usage = {.start = time}}, {}, kMeteredResponse);
+      ASSERT_EQ(message.entitlement().usage_period_start().seconds(), second);
+      ASSERT_EQ(message.entitlement().usage_period_start().nanos(), ms * 1'000'000);
+    }
+  }
+}
+
 TEST_F(EncodeTest, NumericClampsAndTruncates) {
   struct {
     double value;

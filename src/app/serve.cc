@@ -1,6 +1,5 @@
 // serve, dev and check-config.
 #include <google/protobuf/stubs/logging.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -130,8 +129,7 @@ int PrintFindings(const std::vector<OnlineFinding>& findings, bool json) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   const bool failed = std::ranges::any_of(
       findings, [](const OnlineFinding& each) { return each.verdict == OnlineFinding::Verdict::kFailed; });
-  std::fflush(nullptr);
-  _exit(failed ? kExitUnavailable : kExitOk);  // what did not answer may still be under way
+  EndProcess(failed ? kExitUnavailable : kExitOk);  // without destructors: what did not answer may still be under way
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // spool ls, spool dead and spool drain: looking at the durable spool, and emptying it.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -17,6 +16,7 @@
 #include "adapters/spool/spool_listing.h"
 #include "adapters/system/files.h"
 #include "app/exit_codes.h"
+#include "app/process.h"
 #include "app/spool_wiring.h"
 #include "app/upstream.h"
 #include "app/verbs.h"
@@ -181,10 +181,7 @@ int SpoolVerb(const Environment& environment, const Arguments& arguments) {
   if (what == "dead") return ListDead(config.spool_path, json);
   if (config.offline) return Complain(kExitConfig, "OFFLINE=1: there is no upstream to deliver to");
   const int code = Drain(config);
-  // Without destructors: exchanges may still be under way.
-  StopLogging();
-  std::fflush(nullptr);
-  _exit(code);
+  EndProcess(code);  // without destructors: exchanges may still be under way
 }
 
 }  // namespace sidecar

@@ -18,7 +18,7 @@ _INHERITED = ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "
 
 def is_sanitized() -> bool:
     """Whether the binary is instrumented: its memory figures then say nothing about the daemon."""
-    return any(mark in BINARY.read_bytes() for mark in (b"__asan_init", b"__tsan_init", b"__msan_init"))
+    return any(mark in BINARY.read_bytes() for mark in (b"__asan_init", b"__tsan_init", b"__msan_init", b"__llvm_profile_init"))
 
 
 def process_environment(variables: Mapping[str, object]) -> dict[str, str]:

@@ -28,6 +28,11 @@ TEST(Names, UnknownTypesAreUnspecified) {
   EXPECT_EQ(FeatureTypeFromName("boolean"), FeatureType::kUnspecified);
   EXPECT_EQ(MeterTypeFromName("NONE"), MeterType::kUnspecified);
   EXPECT_EQ(ResetPeriodFromName("DECADE"), ResetPeriod::kNone);
+  EXPECT_EQ(Name(static_cast<FeatureType>(99)), "UNSPECIFIED");
+  EXPECT_EQ(Name(static_cast<MeterType>(99)), "Unspecified");
+  EXPECT_EQ(Name(static_cast<ResetPeriod>(99)), "");
+  EXPECT_EQ(Name(static_cast<DeniedReason>(99)), "");
+  EXPECT_EQ(Name(static_cast<EntitlementKind>(99)), "unknown");
 }
 
 TEST(ResetAnchors, AreReadByPeriod) {
@@ -39,6 +44,8 @@ TEST(ResetAnchors, AreReadByPeriod) {
   EXPECT_EQ(ResetAnchorFromName(ResetPeriod::kYear, "SubscriptionStart"), ResetAnchor::kYearSubscriptionStart);
   EXPECT_EQ(ResetAnchorFromName(ResetPeriod::kYear, "EverySunday"), ResetAnchor::kNone);
   EXPECT_EQ(ResetAnchorFromName(ResetPeriod::kDay, "SubscriptionStart"), ResetAnchor::kNone);
+  EXPECT_EQ(ResetAnchorFromName(ResetPeriod::kMonth, "EverySunday"), ResetAnchor::kNone);
+  EXPECT_EQ(ResetAnchorFromName(ResetPeriod::kWeek, "StartOfTheMonth"), ResetAnchor::kNone);
 }
 
 TEST(Kinds, FollowTypeAndMeter) {

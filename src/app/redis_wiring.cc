@@ -139,7 +139,9 @@ void RedisWiring::OnMaster(const RedisAddress& address) {
 
 void RedisWiring::OnUp() {
   cover_->OnUp();
-  if (std::exchange(new_master_, false) && leader_ != nullptr) leader_->OnNewMaster();
+  if (leader_ == nullptr) return;
+  leader_->OnUp();
+  if (std::exchange(new_master_, false)) leader_->OnNewMaster();
 }
 
 void RedisWiring::Connect(absl::AnyInvocable<void(absl::Status) &&> first_attempt) {

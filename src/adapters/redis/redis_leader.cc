@@ -20,6 +20,7 @@ void RedisLeader::Tick() {
   if (!parts_.client.up()) return;
   if (leads()) {
     Renew();
+    if (feed_live_ && epoch_due_) BeginEpoch();
   } else {
     Apply();
   }
@@ -100,7 +101,19 @@ void RedisLeader::OnLive() {
 
 /// Every replica takes what was fetched before for doubtful.
 void RedisLeader::BeginEpoch() {
-  parts_.writer.StampTime(parts_.writer.keys().Epoch(), Millis(0), token_, [](const absl::StatusOr<RedisReply>&) {});
+  epoch_due_ = true;
+  if (std::exchange(epoch_under_way_, true)) return;
+  epoch_due_ = false;
+  parts_.writer.StampTime(parts_.writer.keys().Epoch(), Millis(0), token_,
+                          [this, term = term_.load()](const absl::StatusOr<RedisReply>& reply) {
+                            epoch_under_way_ = false;
+                            if (!reply.ok()) epoch_due_ = true;  // again when Redis is up, or at the next tick
+                            if (leads() && term == term_ && feed_live_) SayFeedLives();
+                          });
+}
+
+void RedisLeader::OnUp() {
+  if (leads() && feed_live_ && epoch_due_) BeginEpoch();
 }
 
 void RedisLeader::OnNewMaster() {
@@ -129,8 +142,14 @@ void RedisLeader::OnPush(Push push) {
 
 void RedisLeader::Heartbeat() {
   heartbeat_ = parts_.timers.At(parts_.clock.Now() + kFeedEvery, [this] {
-    if (feed_live_ && leads()) Heartbeat();
+    if (!feed_live_ || !leads()) return;
+    SayFeedLives();
+    Heartbeat();
   });
+}
+
+void RedisLeader::SayFeedLives() {
+  if (epoch_due_ || epoch_under_way_) return;
   parts_.writer.StampTime(parts_.writer.keys().Feed(), kFeedLives, token_,
                           [this, term = term_.load()](const absl::StatusOr<RedisReply>& reply) {
                             if (reply.ok() && reply->text == "NOTLEADER" && leads() && term == term_) StepDown();

@@ -38,12 +38,17 @@ class RedisLeader : private ChangeSink {
     Random& random;
   };
 
-  explicit RedisLeader(const Parts& parts) : parts_(parts) {}
+  explicit RedisLeader(const Parts& parts) : parts_(parts) {
+    parts_.writer.OnLostPush([this] { epoch_due_ = true; });
+  }
 
   void Start();
   /// Gives the lead away and ends the feed; `done` is called once both are under way and the
   /// feed has ended.
   void Stop(absl::AnyInvocable<void() &&> done);
+
+  /// Redis answers again. On the client's thread.
+  void OnUp();
 
   /// Another Redis is the master now: it may lack what was written last, this process' lease
   /// included. On the client's thread, once connected to it.
@@ -65,6 +70,7 @@ class RedisLeader : private ChangeSink {
   void StartFeed();
   void BeginEpoch();
   void Heartbeat();
+  void SayFeedLives();
   /// Runs on the client's thread, unless this process has lost the lead by then.
   void WhileLeading(absl::AnyInvocable<void() &&> fn);
 
@@ -76,6 +82,9 @@ class RedisLeader : private ChangeSink {
   bool feed_live_ = false;
   bool feed_stopping_ = false;
   bool stopped_ = false;
+  /// Redis may lack what was pushed: nobody is told that the feed lives until the epoch has begun anew.
+  bool epoch_due_ = false;
+  bool epoch_under_way_ = false;
   MonoTime apply_from_{};
   Timers::Id heartbeat_ = Timers::kNone;
 };

@@ -35,10 +35,11 @@ struct RedisWriter::Write {
   std::vector<std::string> values;  ///< value and date in turn
 };
 
-void RedisWriter::Note(const absl::StatusOr<RedisReply>& reply) {
+void RedisWriter::Note(const absl::StatusOr<RedisReply>& reply, const std::string& token) {
   if (!reply.ok()) {
     metrics_.redis_failed_writes.Add();
     spdlog::debug("Redis: a write failed: {}", Message(reply.status()));
+    if (!token.empty()) on_lost_push_();
   } else {
     (reply->is_text() ? metrics_.redis_unwritten : metrics_.redis_writes).Add();
   }
@@ -98,10 +99,13 @@ void RedisWriter::TryWrite(const std::shared_ptr<Write>& write) {
   arguments.insert(arguments.end(), write->values.begin(), write->values.end());
   Run(redis_scripts::kWriteRecord, std::move(keys), std::move(arguments),
       [this, write](const absl::StatusOr<RedisReply>& reply) {
-        if (!reply.ok() || reply->text != "CHANGED" || ++write->attempts > kAttemptsMax) return Note(reply);
+        if (!reply.ok() || reply->text != "CHANGED" || ++write->attempts > kAttemptsMax) {
+          return Note(reply, write->token);
+        }
         client_.Call({"GET", keys_.Sibling(write->key.view())}, Deadline(),
                      [this, write](const absl::StatusOr<RedisReply>& held) {
-                       if (!held.ok() || !held->is_text()) return;
+                       if (!held.ok()) return Note(held, write->token);
+                       if (!held->is_text()) return;
                        write->former = held->text;
                        if (auto former = DecodeSibling(write->key.view(), held->text); former.ok()) {
                          write->sibling.changes.clear();
@@ -120,14 +124,15 @@ void RedisWriter::WriteUsage(const EntityKey& key, const std::string& feature_id
   const EntityKeyView view = key.view();
   Run(redis_scripts::kWriteUsage, {keys_.Leader(), keys_.List(view), keys_.Usage(view, feature_id)},
       {token, Ttl(), EncodeUsage(current, start, end), at.has_value() ? std::to_string(ToEpochMs(*at)) : "now"},
-      Noted());
+      Noted(token));
 }
 
 void RedisWriter::AddChange(const EntityKey& key, const std::variant<UsagePush, BalancePush>& push,
                             const std::string& token, int attempts) {
   client_.Call({"GET", keys_.Sibling(key.view())}, Deadline(),
                [this, key, push, token, attempts](const absl::StatusOr<RedisReply>& held) {
-                 if (!held.ok() || !held->is_text()) return;
+                 if (!held.ok()) return Note(held, token);
+                 if (!held->is_text()) return;
                  absl::StatusOr<SiblingValue> sibling = DecodeSibling(key.view(), held->text);
                  if (!sibling.ok()) return;
                  sibling->Add({.at_ms = redis_time_(clock_.Now()), .push = push});
@@ -137,7 +142,7 @@ void RedisWriter::AddChange(const EntityKey& key, const std::variant<UsagePush, 
                        if (reply.ok() && reply->text == "CHANGED" && attempts < kAttemptsMax) {
                          return AddChange(key, push, token, attempts + 1);
                        }
-                       Note(reply);
+                       Note(reply, token);
                      });
                });
 }
@@ -174,7 +179,7 @@ void RedisWriter::Apply(const Push& push, const std::string& token) {
                       usage->updated_at, token);
   }
   if (const auto* const balance = std::get_if<BalancePush>(&push)) return AddChange(balance->key, *balance, token, 1);
-  StampTime(keys_.Epoch(), Millis(0), token, Noted());
+  StampTime(keys_.Epoch(), Millis(0), token, Noted(token));
 }
 
 void RedisWriter::Delete(const EntityKey& key, const std::string& token) {
@@ -182,7 +187,7 @@ void RedisWriter::Delete(const EntityKey& key, const std::string& token) {
   const std::string metadata = keys_.Metadata(key.view());
   Run(redis_scripts::kDelete,
       {keys_.Leader(), list, RedisKeys::Stamp(list), metadata, RedisKeys::Stamp(metadata), keys_.Sibling(key.view())},
-      {token}, Noted());
+      {token}, Noted(token));
 }
 
 void RedisWriter::StampTime(const std::string& key, Millis lives, const std::string& token, Done done) {
@@ -193,7 +198,7 @@ void RedisWriter::StampTime(const std::string& key, Millis lives, const std::str
 
 void RedisWriter::DeleteNow(std::vector<std::string> keys, const std::string& token) {
   keys.insert(keys.begin(), keys_.Leader());
-  client_.Call(redis_scripts::Run(redis_scripts::kDelete, std::move(keys), {token}), Deadline(), Noted());
+  client_.Call(redis_scripts::Run(redis_scripts::kDelete, std::move(keys), {token}), Deadline(), Noted(""));
 }
 
 }  // namespace sidecar

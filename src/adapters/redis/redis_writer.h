@@ -43,8 +43,11 @@ class RedisWriter {
 
   void Apply(const UsageReceipt& receipt);
 
-  /// What the leader with this token was told.
+  /// What the leader with this token was told. If Redis may not have it afterwards, `on_lost_push` is called, on the
+  /// client's thread.
   void Apply(const Push& push, const std::string& token);
+  /// Before the first push.
+  void OnLostPush(std::function<void()> on_lost_push) { on_lost_push_ = std::move(on_lost_push); }
 
   /// Runs `fn` when every write before it was sent, so that whoever it tells finds them.
   void InOrder(absl::AnyInvocable<void() &&> fn) { queue_.InOrder(std::move(fn)); }
@@ -69,10 +72,10 @@ class RedisWriter {
                  int attempts);
   MonoTime Deadline() const { return clock_.Now() + settings_.timeout; }
   std::string Ttl() const;
-  /// Counts how a write ended.
-  void Note(const absl::StatusOr<RedisReply>& reply);
-  Done Noted() {
-    return [this](const absl::StatusOr<RedisReply>& reply) { Note(reply); };
+  /// Counts how a write ended; with a token: of a push.
+  void Note(const absl::StatusOr<RedisReply>& reply, const std::string& token);
+  Done Noted(const std::string& token) {
+    return [this, token](const absl::StatusOr<RedisReply>& reply) { Note(reply, token); };
   }
   void Delete(const EntityKey& key, const std::string& token);
   void Run(std::string_view script, std::vector<std::string> keys, std::vector<std::string> arguments, Done done);
@@ -83,6 +86,7 @@ class RedisWriter {
   Metrics& metrics_;
   const RedisTime redis_time_;
   const RedisWriterSettings settings_;
+  std::function<void()> on_lost_push_ = [] {};
   WriteQueue queue_;
 };
 

@@ -507,6 +507,25 @@ class TestLeader:
             eventually(lambda each=each: usage(each), lambda seen: seen == 199)
         assert json.loads(client.get(value) or "{}")["currentUsage"] == 199
 
+    def test_a_push_that_does_not_reach_redis_is_not_missed(
+        self, fed: Any, feed: ReferenceWs, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        """What Redis has from before is not taken for current when it is back (found by scripts/soak)."""
+        replicas = [fed(), fed()]
+        feed.wait_for_subscriptions(*V2_FIELDS)
+        for each in replicas:
+            eventually(lambda each=each: usage(each) == 3)
+        stored(redis_server)
+        leader = next(each for each in replicas if each.metrics()["sidecar_ws_connected"] == 1)
+        redis_server.pause()
+        eventually(lambda: leader.metrics()["sidecar_redis_up"] == 0)
+        world.world.customer("c").set_usage("seats", 4)
+        feed.publish("usageUpdatedV2", push.usage_v2("c", "seats", 4))
+        eventually(lambda: leader.metrics()["sidecar_redis_failed_writes_total"] > 0)
+        redis_server.resume()
+        for each in replicas:
+            eventually(lambda each=each: usage(each), lambda seen: seen == 4)
+
     def test_credits_follow_pushes_in_every_replica(
         self, fed: Any, feed: ReferenceWs, world: Upstream, redis_server: RedisServer
     ) -> None:

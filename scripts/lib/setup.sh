@@ -11,7 +11,7 @@ build_packages=(
   prometheus-cpp-dev zlib1g-dev libsqlite3-dev
 )
 # llvm: names in the reports of the sanitizers.
-test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
+test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev libnghttp2-dev python3 python3-venv openssl
   redis-server redis-sentinel valgrind)
 # prometheus: for promtool.
 deep_packages=(clang-tidy-14 chromium prometheus systemd dpkg-dev file)

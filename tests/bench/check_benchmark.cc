@@ -89,8 +89,10 @@ void WholeHandler(benchmark::State& state) {
   if (call.failed || world.source_.fetches > 0) state.SkipWithError("not a hit");
 }
 
-BENCHMARK_CAPTURE(KeyToBytes, uniform, false)->Arg(10'000)->Threads(1)->Threads(2);
-BENCHMARK_CAPTURE(KeyToBytes, zipf, true)->Arg(10'000)->Threads(1)->Threads(2);
+BENCHMARK_CAPTURE(KeyToBytes, uniform, false)->Arg(100)->Arg(10'000)->Arg(1'000'000);
+BENCHMARK_CAPTURE(KeyToBytes, uniform, false)->Arg(10'000)->Threads(2);
+BENCHMARK_CAPTURE(KeyToBytes, zipf, true)->Arg(10'000)->Arg(1'000'000);
+BENCHMARK_CAPTURE(KeyToBytes, zipf, true)->Arg(10'000)->Threads(2);
 BENCHMARK(WholeHandler)->Arg(10'000);
 BENCHMARK(FindRecord)->Arg(100)->Arg(10'000);
 BENCHMARK(FindRow)->Arg(100)->Arg(10'000);

@@ -57,7 +57,8 @@ class ShiftedClock : public Clock {
 /// A cache of `customers`, and everything that a check needs.
 class World {
  public:
-  explicit World(int customers) : customers_(customers) {
+  explicit World(int customers, size_t limit_bytes = size_t{8} << 30)
+      : customers_(customers), cache_({.limit_bytes = limit_bytes, .shards = 64}, epochs_, definitions_) {
     const CustomerEntitlements entitlements = TwentyMetered();
     for (int i = 0; i < customers; ++i) {
       const std::string customer = CustomerId(i);
@@ -116,7 +117,7 @@ class World {
   Definitions definitions_{[](const FeatureDefinition& f) { return EncodeDefinition(f); },
                            [](const CurrencyDefinition& c) { return EncodeDefinition(c); }};
   EpochDomain epochs_;
-  EntitlementCache cache_{{.limit_bytes = size_t{8} << 30, .shards = 64}, epochs_, definitions_};
+  EntitlementCache cache_;
   LiveCover cover_;
   RecordDoor door_{cache_, clock_, random_, cover_, {.ttl = Millis(1'800'000)}};
   testing::FakeSource source_;

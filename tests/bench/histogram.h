@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -23,7 +24,8 @@ class Histogram {
 
   /// Upper edge of the bucket in which the quantile falls, in microseconds.
   double QuantileUs(double q) const {
-    const auto wanted = static_cast<uint64_t>(q * static_cast<double>(count_));
+    if (count_ == 0) return 0;
+    const uint64_t wanted = std::min(count_ - 1, static_cast<uint64_t>(q * static_cast<double>(count_)));
     uint64_t seen = 0;
     for (size_t i = 0; i < buckets_.size(); ++i) {
       seen += buckets_[i];

@@ -1,7 +1,8 @@
 // A gRPC load generator for metered checks. Closed loop (a fixed number of calls in flight),
 // or open loop at a rate, with latency counted from the intended start. Prints one line of
-// JSON. Options: --target --pid --inflight --connections --threads --seconds --customers
-// --zipf --rate --warmup.
+// JSON. Options: --target (HOST:PORT or unix:PATH) --pid --inflight --connections --threads
+// --seconds --customers --zipf --rate --warmup --fill (every customer once, in order, instead)
+// --silence (seconds without a call, then one on each connection, instead).
 #include <grpcpp/alarm.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <string>
@@ -41,6 +43,8 @@ struct Options {
   int customers = 1000;
   double zipf = 0;  ///< exponent; 0: uniform
   double rate = 0;  ///< calls a second over all threads; 0: closed loop
+  bool fill = false;
+  double silence = 0;  ///< seconds; 0: no
 };
 
 /// Serialised requests, one a customer and feature; the same for every thread.
@@ -61,6 +65,9 @@ class Requests {
       cumulative_.push_back(sum);
     }
   }
+
+  size_t size() const { return slices_.size(); }
+  grpc::ByteBuffer At(size_t index) const { return {&slices_[index], 1}; }
 
   grpc::ByteBuffer Pick(std::mt19937_64& random) const {
     size_t index = random() % slices_.size();
@@ -161,6 +168,71 @@ class Worker {
   Results results_;
 };
 
+int64_t RssKib(int pid) {
+  std::ifstream in(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmRSS:")) return std::strtoll(line.c_str() + 6, nullptr, 10);
+  }
+  return 0;
+}
+
+using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+
+/// One call and no other; its latency, or nullopt when it failed.
+std::optional<std::chrono::nanoseconds> CallOnce(grpc::GenericStub& stub, const grpc::ByteBuffer& request) {
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  const auto start = Clock::now();
+  const auto reader = stub.PrepareUnaryCall(&context, kMethod, request, &queue);
+  reader->StartCall();
+  reader->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (!status.ok()) return std::nullopt;
+  return Clock::now() - start;
+}
+
+/// How long the first call takes on connections that were silent.
+int MeasureSilence(const Options& options, const Requests& requests, const Channels& channels) {
+  Histogram latency;
+  uint64_t failures = 0;
+  std::vector<std::unique_ptr<grpc::GenericStub>> stubs;
+  for (const auto& channel : channels) stubs.push_back(std::make_unique<grpc::GenericStub>(channel));
+  for (int round = 0; round < 4; ++round) {  // the first connects
+    for (auto& stub : stubs) {
+      const auto took = CallOnce(*stub, requests.At(0));
+      if (!took.has_value()) ++failures;
+      if (took.has_value() && round > 0) latency.Add(static_cast<uint64_t>(took->count()));
+      if (round > 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // each is a first call of its own
+    }
+    if (round < 3) std::this_thread::sleep_for(std::chrono::duration<double>(options.silence));
+  }
+  fmt::print("{{\"failures\":{},\"calls\":{},\"p50_us\":{:.1f},\"p90_us\":{:.1f},\"max_us\":{:.1f}}}\n", failures,
+             latency.count(), latency.QuantileUs(0.5), latency.QuantileUs(0.9), latency.QuantileUs(1));
+  return 0;
+}
+
+/// Asks for every customer once: afterwards all are hits.
+int Fill(const Options& options, const Requests& requests, const Channels& channels) {
+  std::atomic<size_t> next{0};
+  std::atomic<uint64_t> failures{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < options.inflight; ++i) {
+    threads.emplace_back([&, i] {
+      grpc::GenericStub stub(channels[static_cast<size_t>(i) % channels.size()]);
+      for (size_t at = next++; at < requests.size(); at = next++) {
+        if (!CallOnce(stub, requests.At(at)).has_value()) ++failures;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  fmt::print("{{\"failures\":{},\"calls\":{},\"rss_kib\":{}}}\n", failures.load(), requests.size(), RssKib(options.pid));
+  return 0;
+}
+
 /// User and system seconds that the process has used.
 double CpuSeconds(int pid) {
   std::ifstream in(fmt::format("/proc/{}/stat", pid));
@@ -175,12 +247,14 @@ double CpuSeconds(int pid) {
   return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-int64_t RssKib(int pid) {
-  std::ifstream in(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("VmRSS:")) return std::strtoll(line.c_str() + 6, nullptr, 10);
+/// Pairs of share and µs, denser toward the end, for plots.
+std::string Quantiles(const Histogram& latency) {
+  std::string text;
+  for (int step = 0; step <= 80; ++step) {
+    const double share = 1 - std::pow(10, -step / 20.0);
+    text += fmt::format("{}[{:.6f},{:.1f}]", step == 0 ? "" : ",", share, latency.QuantileUs(share));
   }
-  return 0;
+  return text;
 }
 
 Options ParseOptions(int argc, char** argv) {
@@ -201,6 +275,8 @@ Options ParseOptions(int argc, char** argv) {
   number("--customers", options.customers);
   number("--zipf", options.zipf);
   number("--rate", options.rate);
+  number("--silence", options.silence);
+  options.fill = given.contains("--fill");
   return options;
 }
 
@@ -211,12 +287,14 @@ int Main(int argc, char** argv) {
     return 2;
   }
   const Requests requests(options.customers, options.zipf);
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  Channels channels;
   for (int i = 0; i < options.connections; ++i) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // or all would share one connection
     channels.push_back(grpc::CreateCustomChannel(options.target, grpc::InsecureChannelCredentials(), arguments));
   }
+  if (options.silence > 0) return MeasureSilence(options, requests, channels);
+  if (options.fill) return Fill(options, requests, channels);
   std::atomic<bool> measuring{false};
   std::atomic<bool> stop{false};
   std::vector<std::unique_ptr<Worker>> workers;
@@ -246,9 +324,9 @@ int Main(int argc, char** argv) {
   const auto count = static_cast<double>(all.latency.count());
   fmt::print(
       "{{\"requests\":{},\"failures\":{},\"rps\":{:.0f},\"p50_us\":{:.1f},\"p99_us\":{:.1f},\"p999_us\":{:.1f},"
-      "\"cpu_s_per_1m\":{:.3f},\"rss_kib\":{}}}\n",
+      "\"cpu_s_per_1m\":{:.3f},\"rss_kib\":{},\"quantiles\":[{}]}}\n",
       all.latency.count(), all.failures, count / seconds, all.latency.QuantileUs(0.5), all.latency.QuantileUs(0.99),
-      all.latency.QuantileUs(0.999), count > 0 ? cpu * 1e6 / count : 0, rss);
+      all.latency.QuantileUs(0.999), count > 0 ? cpu * 1e6 / count : 0, rss, Quantiles(all.latency));
   return 0;
 }
 

@@ -1,7 +1,10 @@
 """What all benchmarks take from the command line and do with their text."""
 
 import argparse
+import json
 import pathlib
+import re
+import urllib.request
 
 
 def options(description: str) -> argparse.Namespace:
@@ -12,6 +15,26 @@ def options(description: str) -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=1000)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     return parser.parse_args()
+
+
+KEPT = pathlib.Path("build/bench")
+
+
+def keep(name: str, data: object) -> None:
+    """Figures of a run, for plots."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps(data))
+
+
+def kept(name: str) -> object | None:
+    path = KEPT / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def fetch_metrics(daemon) -> dict:
+    """Series without labels, from the daemon's HTTP port."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
+    return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", text, re.MULTILINE)}
 
 
 def publish(section: str, text: str, write: bool) -> None:

@@ -13,30 +13,34 @@ import sys
 import tempfile
 
 import page
-from servers import compare, hit_instructions, load, machine, start_daemon, start_floor, world
+import plots
+from servers import compare, hit_instructions, load, machine, start_daemon, start_floor, start_limit, world
 
 
 def load_tables(build: pathlib.Path, rounds: int, seconds: float, customers: int) -> tuple:
-    with contextlib.ExitStack() as stack, tempfile.NamedTemporaryFile("w", suffix=".json") as data:
-        json.dump(world(customers), data)
-        data.flush()
-        servers = [start_floor(build, 1), start_daemon(build, data.name)]
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder, "data.json")
+        data.write_text(json.dumps(world(customers)))
+        floor = start_floor(build, 1, f"{folder}/floor")
+        limit = start_limit(build, f"{folder}/limit")
+        daemon = start_daemon(build, str(data), socket=f"{folder}/daemon")
+        servers = [floor, daemon, limit]
         for server in servers:
             stack.callback(server.stop)
         idle = {server.name: server.rss_kib() for server in servers}
         # Every customer once, so that the rounds see hits only.
-        load(build, servers[1], customers=customers, inflight=16, seconds=2)
+        load(build, daemon, customers=customers, inflight=16, fill=1)
+        common = {"seconds": seconds, "customers": customers, "warmup": 0.3}
         rows = []
         for inflight, connections in ((1, 1), (64, 4), (256, 4)):
-            rows += compare(
-                build, servers, rounds, f"{inflight}:{connections}", inflight=inflight, connections=connections,
-                seconds=seconds, customers=customers, warmup=0.3,
-            )
+            rows += compare(build, servers, rounds, f"{inflight}:{connections}", inflight=inflight, connections=connections, **common)
+        for inflight in (64, 256):
+            label = f"{inflight}:4, 2 client threads"
+            rows += compare(build, servers, rounds, label, inflight=inflight, connections=4, threads=2, **common)
+        over_unix = [floor, *(server.over_unix() for server in servers)]
+        rows += compare(build, over_unix, rounds, "64:4, unix", inflight=64, connections=4, **common)[1:]
         for rate in (2000, 10000):
-            rows += compare(
-                build, servers, rounds, f"{rate}/s", inflight=256, connections=4, rate=rate, seconds=seconds,
-                customers=customers, warmup=0.3,
-            )
+            rows += compare(build, servers, rounds, f"{rate}/s", inflight=256, connections=4, rate=rate, **common)
         return rows, idle
 
 
@@ -76,7 +80,10 @@ def main() -> None:
     options = page.options(__doc__)
     rows, idle = load_tables(options.build, options.rounds, options.seconds, options.customers)
     text = report(rows, idle, in_process(options.build), hit_instructions(options.build), options.rounds, options.seconds)
+    page.keep("latency", [[label, name, median["quantiles"]] for label, name, median, _ in rows])
     page.publish("bench", text, options.write)
+    if options.write:
+        plots.draw()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ import socket
 import statistics
 import subprocess
 import sys
+import typing
 
 FEATURES = 20
+
 
 def world(customers: int) -> dict:
     """A data file (docs/dev.md) of customers with twenty metered features each."""
@@ -33,11 +35,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Server:
-    """A process that serves the contract on a port, until it is stopped."""
+class Endpoint(typing.NamedTuple):
+    """Where load goes, and whose CPU it costs."""
 
-    def __init__(self, name: str, command: list, environment: dict, ready: str, port: int = 0):
+    name: str
+    pid: int
+    target: str
+
+
+class Server:
+    """A process that serves the contract on a port, and perhaps a unix socket, until it is stopped."""
+
+    def __init__(self, name: str, command: list, environment: dict, ready: str, port: int = 0, socket: str = ""):
         self.name = name
+        self.socket = socket
         self.process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -53,6 +64,13 @@ class Server:
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def over_unix(self) -> Endpoint:
+        return Endpoint(f"{self.name} unix", self.pid, f"unix:{self.socket}")
+
     def rss_kib(self) -> int:
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
@@ -62,21 +80,29 @@ class Server:
         self.process.wait()
 
 
-def start_floor(build: pathlib.Path, queues: int) -> Server:
-    return Server(f"floor-{queues}", [build / "tests/bench/floor_server", str(queues)], {}, r"port (\d+)")
+def start_floor(build: pathlib.Path, queues: int, socket: str = "") -> Server:
+    command = [build / "tests/bench/floor_server", str(queues)] + [socket] * bool(socket)
+    return Server(f"floor-{queues}", command, {}, r"port (\d+)", socket=socket)
 
 
-def start_daemon(build: pathlib.Path, data_file: str, name: str = "stigg-sidecar") -> Server:
-    port = free_port()
+def start_limit(build: pathlib.Path, socket: str = "") -> Server:
+    command = [build / "tests/bench/limit_server"] + [socket] * bool(socket)
+    return Server("limit", command, {}, r"port (\d+)", socket=socket)
+
+
+def start_daemon(build: pathlib.Path, data_file: str, name: str = "stigg-sidecar", socket: str = "", **more: str) -> Server:
+    port, http_port = free_port(), free_port()
     environment = {
         "OFFLINE": "1",
         "OFFLINE_DATA_FILE": data_file,
         "ENTITLEMENTS_TTL_SECS": "86400",
         "PORT": str(port),
-        "HTTP_PORT": "0",
+        "HTTP_PORT": str(http_port),
         "LISTEN_ADDRESS": "127.0.0.1",
-    }
-    return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
+    } | ({"GRPC_SOCKET": socket} if socket else {}) | more
+    daemon = Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port, socket)
+    daemon.http_port = http_port
+    return daemon
 
 
 def start_upstream(build: pathlib.Path, data_file: str) -> Server:
@@ -103,8 +129,9 @@ def start_follower(build: pathlib.Path, upstream: Server, name: str, more: dict 
     return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
 
 
-def load(build: pathlib.Path, server: Server, **options) -> dict:
-    command = [build / "tests/bench/load_generator", "--target", f"127.0.0.1:{server.port}", "--pid", str(server.pid)]
+def load(build: pathlib.Path, server: Server | Endpoint, **options) -> dict:
+    """What the load generator says; `options` are its own."""
+    command = [build / "tests/bench/load_generator", "--target", server.target, "--pid", str(server.pid)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -114,7 +141,7 @@ def load(build: pathlib.Path, server: Server, **options) -> dict:
 
 
 def compare(build: pathlib.Path, servers: list, rounds: int, label: str, **options) -> list:
-    """Rows of (label, server, medians of its figures, median ratios to the first server)."""
+    """Rows of (label, server, medians of its figures, median ratios to the first server); quantiles are the last round's."""
     figures = {server.name: [] for server in servers}
     for round_number in range(rounds):
         for server in servers:
@@ -124,7 +151,8 @@ def compare(build: pathlib.Path, servers: list, rounds: int, label: str, **optio
     rows = []
     for server in servers:
         own = figures[server.name]
-        median = {key: statistics.median(run[key] for run in own) for key in own[0]}
+        median = {key: statistics.median(run[key] for run in own) for key in own[0] if key != "quantiles"}
+        median["quantiles"] = own[-1]["quantiles"]
         ratios = {
             key: statistics.median(run[key] / other[key] for run, other in zip(own, base)) for key in ("rps", "p99_us", "cpu_s_per_1m")
         }
@@ -135,8 +163,6 @@ def compare(build: pathlib.Path, servers: list, rounds: int, label: str, **optio
 def machine() -> str:
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1).strip()
     return f"{os.cpu_count()} CPUs ({model}), shared with the load generator, on {datetime.date.today()}"
-
-
 
 
 def hit_instructions(build: pathlib.Path, *state: str) -> int:

@@ -19,17 +19,18 @@ class LiveCover {
   void OnLive(MonoTime now) {
     Store(live_since_, now);
     Store(stale_before_, now);
+    first_doubt_.store(INT64_MAX, std::memory_order_release);
     live_.store(true, std::memory_order_release);
   }
 
   /// Changes are missed from now on.
   void OnLost(MonoTime now) {
     live_.store(false, std::memory_order_release);
-    Store(stale_before_, now);
+    Doubt(now);
   }
 
-  /// Something was published to all customers.
-  void OnCatalog(MonoTime now) { Store(stale_before_, now); }
+  /// Something was published to all customers, or everything is to be confirmed for another reason.
+  void OnCatalog(MonoTime now) { Doubt(now); }
 
   bool live() const { return live_.load(std::memory_order_acquire); }
 
@@ -39,7 +40,8 @@ class LiveCover {
   /// Records fetched at or before this instant may be out of date.
   MonoTime stale_before() const { return MonoTime(Millis(Load(stale_before_))); }
 
-  /// Time since the record was last known to be current: 0 while the feed keeps it so.
+  /// Time since the record was last known to be current: 0 while the feed keeps it so. Never too short: of several
+  /// doubts the first counts.
   Millis AgeOf(const Record& record, MonoTime now) const {
     const int64_t fetched = Ms(record.fetched_at());
     int64_t current_until = fetched;
@@ -48,20 +50,28 @@ class LiveCover {
       if (fetched > stale) {
         if (live() && !record.suspect.load(std::memory_order_relaxed)) return Millis(0);
       } else {
-        current_until = stale;
+        const int64_t first = Load(first_doubt_);
+        if (fetched <= first) current_until = first;
       }
     }
     return std::max(Millis(0), Millis(Ms(now) - current_until));
   }
 
  private:
+  void Doubt(MonoTime now) {
+    int64_t none = INT64_MAX;
+    first_doubt_.compare_exchange_strong(none, Ms(now), std::memory_order_acq_rel);  // before others read of it
+    Store(stale_before_, now);
+  }
+
   static int64_t Ms(MonoTime t) { return t.time_since_epoch().count(); }
-  static int64_t Load(const std::atomic<int64_t>& at) { return at.load(std::memory_order_relaxed); }
-  static void Store(std::atomic<int64_t>& at, MonoTime t) { at.store(Ms(t), std::memory_order_relaxed); }
+  static int64_t Load(const std::atomic<int64_t>& at) { return at.load(std::memory_order_acquire); }
+  static void Store(std::atomic<int64_t>& at, MonoTime t) { at.store(Ms(t), std::memory_order_release); }
 
   std::atomic<bool> live_{false};
   std::atomic<int64_t> live_since_{INT64_MAX};    // start of the latest cover; max: there was none
   std::atomic<int64_t> stale_before_{INT64_MIN};  // min: nothing is
+  std::atomic<int64_t> first_doubt_{INT64_MAX};   // since the latest cover began; max: none
 };
 
 }  // namespace sidecar

@@ -102,6 +102,10 @@ DAEMON = (daemon_killed, daemon_drained)
 KINDS = (UPSTREAM, FEED, REDIS, DAEMON)
 
 
-def draw(chance: Random) -> list[Callable[[Surroundings], Callable[[], None]]]:
+Fault = Callable[[Surroundings], Callable[[], None]]
+"""Does it, and returns what puts it right."""
+
+
+def draw(chance: Random) -> list[Fault]:
     """One to three faults, of one kind each."""
     return [chance.choice(kind) for kind in chance.sample(KINDS, chance.randint(1, 3))]

@@ -85,7 +85,7 @@ class Cloud:
 
 class Soak:
     def __init__(self, folder: pathlib.Path, upstream: Upstream, feed: ReferenceWs, redis: RedisServer, rate: float,
-                 seed: int) -> None:
+                 seed: int, always: list[faults.Fault]) -> None:
         self._daemons = Daemons()
         self._folder = folder
         self._environment = upstream_environment(upstream) | redis.environment() | {
@@ -96,11 +96,13 @@ class Soak:
         }
         self.upstream = upstream
         self.chance = random.Random(seed)
+        self.always = always
         self.history = History()
         self.sight = Sight()
         self.tally = Tally()
         self.trend = Trend()
         self.slowest = 0.0
+        self._said = 0
         self.injected: dict[str, int] = {}
         self.customers = [f"customer-{i}" for i in range(CUSTOMERS)]
         self.cloud = Cloud(upstream, feed, self.history, self.customers, seed)
@@ -156,7 +158,7 @@ class Soak:
             time.sleep(1)
 
     def _break_things(self) -> None:
-        chosen = faults.draw(self.chance)
+        chosen = self.always or faults.draw(self.chance)
         self.say("faults: " + ", ".join(each.__name__ for each in chosen))
         undo = []
         for fault in chosen:
@@ -183,6 +185,9 @@ class Soak:
         self.slowest = max(self.slowest, took)
         self.say(f"right again after {took:.1f} s; {self.tally.counts['check']} checks, {len(self.tally.usages)} reports taken, "
                  f"{len(self.tally.wrong)} wrong")
+        for each in self.tally.wrong[self._said :][:5]:
+            self.say(f"WRONG {each}")
+        self._said = len(self.tally.wrong)
         self.upstream.recorder.clear()
         self.cloud.paused.clear()
         self.traffic.quiet.clear()
@@ -265,11 +270,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--rate", type=float, default=100, help="checks a second and daemon")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--faults", default="", help="instead of drawn ones, these in every round: name,name")
     options = parser.parse_args()
+    always = [getattr(faults, name) for name in options.faults.split(",") if name]
     print(f"seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder, Upstream() as upstream, RedisServer() as redis:
         with ReferenceWs(api_key=upstream.api_key or "") as feed:
-            soak = Soak(pathlib.Path(folder), upstream, feed, redis, options.rate, options.seed)
+            soak = Soak(pathlib.Path(folder), upstream, feed, redis, options.rate, options.seed, always)
             try:
                 soak.run(options.minutes)
                 rows, wrong = soak.judge()

@@ -59,13 +59,21 @@ void RedisCover::LookAtFeed(absl::AnyInvocable<void(bool) &&> done) {
 
 void RedisCover::OnOwnFeed(bool live) {
   own_feed_ = live;
-  feed_alive_ = live;
+  own_epoch_ = false;
+  feed_alive_ = false;
   covered_ = covered_ && !live;  // goes on anew
   Update();
 }
 
+void RedisCover::OnOwnEpoch(bool begun) {
+  own_epoch_ = begun;
+  Update();
+}
+
 void RedisCover::Update() {
-  const bool maintained = tracking_ && (feed_alive_ || own_feed_ || external_writer_);
+  // One's own heartbeat is in Redis after one's own epoch, and may be there still when the epoch is due again.
+  const bool fed = own_feed_ ? own_epoch_ : feed_alive_;
+  const bool maintained = tracking_ && (fed || external_writer_);
   maintained_.store(maintained, std::memory_order_relaxed);
   const bool covered = maintained || own_feed_;
   if (covered == covered_) return;

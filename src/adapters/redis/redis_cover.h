@@ -37,6 +37,9 @@ class RedisCover {
   /// changed before may have been missed.
   void OnOwnFeed(bool live);
 
+  /// Whether Redis knows since when: before that, what it has may be from before a gap, and nobody is told so.
+  void OnOwnEpoch(bool begun);
+
   /// Somebody keeps Redis current, and we hear of every change of it.
   bool maintained() const { return maintained_.load(std::memory_order_relaxed); }
 
@@ -54,6 +57,7 @@ class RedisCover {
   bool was_up_ = false;
   bool feed_alive_ = false;  ///< the leader's heartbeat
   bool own_feed_ = false;
+  bool own_epoch_ = false;
   bool covered_ = false;
   std::atomic<bool> maintained_{false};
 };

@@ -99,16 +99,27 @@ void RedisLeader::OnLive() {
   });
 }
 
+void RedisLeader::NoteEpochDue() {
+  epoch_due_ = true;
+  parts_.cover.OnOwnEpoch(false);
+}
+
 /// Every replica takes what was fetched before for doubtful.
 void RedisLeader::BeginEpoch() {
-  epoch_due_ = true;
+  NoteEpochDue();
   if (std::exchange(epoch_under_way_, true)) return;
   epoch_due_ = false;
   parts_.writer.StampTime(parts_.writer.keys().Epoch(), Millis(0), token_,
                           [this, term = term_.load()](const absl::StatusOr<RedisReply>& reply) {
                             epoch_under_way_ = false;
                             if (!reply.ok()) epoch_due_ = true;  // again when Redis is up, or at the next tick
-                            if (leads() && term == term_ && feed_live_) SayFeedLives();
+                            if (reply.ok() && reply->text == "NOTLEADER") {
+                              if (leads() && term == term_) StepDown();
+                              return;
+                            }
+                            if (epoch_due_ || !leads() || term != term_ || !feed_live_) return;
+                            parts_.cover.OnOwnEpoch(true);
+                            SayFeedLives();
                           });
 }
 

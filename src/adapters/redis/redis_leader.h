@@ -39,7 +39,7 @@ class RedisLeader : private ChangeSink {
   };
 
   explicit RedisLeader(const Parts& parts) : parts_(parts) {
-    parts_.writer.OnLostPush([this] { epoch_due_ = true; });
+    parts_.writer.OnLostPush([this] { NoteEpochDue(); });
   }
 
   void Start();
@@ -68,6 +68,7 @@ class RedisLeader : private ChangeSink {
   void BecomeLeader();
   void StepDown();
   void StartFeed();
+  void NoteEpochDue();
   void BeginEpoch();
   void Heartbeat();
   void SayFeedLives();

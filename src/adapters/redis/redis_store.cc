@@ -28,6 +28,8 @@ struct RedisStore::Reading {
   MonoTime deadline;
   ReadDone done;
   bool may_wait = false;  // for another's fetch
+  /// When it began. What began before Redis was current says nothing, although it is by the time that it ends.
+  bool maintained = false;
 
   SharedRecord record;
   std::optional<SiblingValue> sibling;
@@ -63,6 +65,7 @@ void RedisStore::Read(const EntityKey& key, Intent intent, ReadDone done) {
 }
 
 void RedisStore::ReadOnce(const ReadingPtr& reading) {
+  reading->maintained = maintained_();
   const EntityKeyView view = reading->key.view();
   const RedisKeys& keys = writer_.keys();
   const std::string list = keys.List(view);
@@ -133,7 +136,7 @@ void RedisStore::OnUsage(const ReadingPtr& reading, const RedisReply& reply) {
 
 void RedisStore::Judge(const ReadingPtr& reading) {
   SharedRecord& record = reading->record;
-  const bool maintained = maintained_() && !reading->usage_missing;
+  const bool maintained = reading->maintained && maintained_() && !reading->usage_missing;
   if (reading->sibling.has_value()) {
     record.entitlements.credits = std::move(reading->sibling->credits);
     for (const CreditChange& change : reading->sibling->changes) {

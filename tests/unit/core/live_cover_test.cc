@@ -93,6 +93,35 @@ TEST_F(CoverTest, ALostFeedMakesRecordsSuspectAndAgesThemFromThen) {
   EXPECT_EQ(Age("a"), Millis(5'000)) << "known to be current until the feed was lost";
 }
 
+// Found by scripts/soak: Redis came back empty while the feed was away, and everything seemed to have been current till
+// then.
+TEST_F(CoverTest, ADoubtInAGapMakesNothingYounger) {
+  GoLive();
+  Fetch("a");
+  time_.Advance(kLong);
+  intake_.OnLost();
+  time_.Advance(Millis(5'000));
+  intake_.OnPush(CatalogPush{});
+  EXPECT_EQ(Age("a"), Millis(5'000));
+  GoLive();
+  Fetch("a");
+  EXPECT_EQ(Age("a"), Millis(0));
+}
+
+TEST_F(CoverTest, OfTwoDoubtsTheFirstCounts) {
+  GoLive();
+  Fetch("a");
+  time_.Advance(Millis(10));
+  intake_.OnPush(CatalogPush{});
+  time_.Advance(Millis(100));
+  Fetch("b");
+  time_.Advance(Millis(1'000));
+  intake_.OnLost();
+  time_.Advance(Millis(50));
+  EXPECT_EQ(Age("a"), Millis(1'150)) << "known to be current until the publication";
+  EXPECT_EQ(Age("b"), Millis(1'050)) << "perhaps current for longer; never said too short";
+}
+
 TEST_F(CoverTest, WhileTheFeedIsLostTheTtlCounts) {
   GoLive();
   intake_.OnLost();

@@ -8,10 +8,10 @@ build_packages=(
   g++ cmake ninja-build pkg-config ca-certificates
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   libcpprest-dev libboost-dev libssl-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
-  prometheus-cpp-dev zlib1g-dev libsqlite3-dev
+  prometheus-cpp-dev zlib1g-dev libsqlite3-dev libnghttp2-dev
 )
 # llvm: names in the reports of the sanitizers.
-test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev libnghttp2-dev python3 python3-venv openssl
+test_packages=(clang-14 libclang-rt-14-dev llvm-14 libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv openssl
   redis-server redis-sentinel valgrind)
 # prometheus: for promtool.
 deep_packages=(clang-tidy-14 chromium prometheus systemd dpkg-dev file)

@@ -17,7 +17,6 @@
 #include "app/upstream_series.h"
 #include "app/version.h"
 #include "core/hottest_keys.h"
-#include "front/read_guard.h"
 #include "ids/new_id.h"
 #include "service/encode.h"
 #include "text/text.h"
@@ -137,7 +136,7 @@ std::string Daemon::MetricsText() const {
                      .label = "reason",
                      .values = {{"descriptors", static_cast<double>(listeners_->refused())},
                                 {"silent", static_cast<double>(listeners_->crowded_out())},
-                                {"flood", static_cast<double>(ReadGuard::ended())}}});
+                                {"flood", static_cast<double>(front_->floods())}}});
   }
   RpcSeries rpc{.metrics = {}, .methods = kMethodNames};
   if (front_ != nullptr) rpc.metrics = front_->rpc_metrics();
@@ -198,7 +197,9 @@ absl::Status Daemon::Start() {
   auto tls = TlsFiles::Load(config_.tls, {clock_, timers_, metrics_});
   if (!tls.ok()) return tls.status();
   tls_ = *std::move(tls);
-  front_ = std::make_unique<GrpcFront>(handlers_, health_, queues_, FrontLimits{}, tracer);
+  const FrontKind plaintext =
+      config_.plaintext_front == PlaintextFront::kNghttp2 ? FrontKind::kNghttp2 : FrontKind::kGrpc;
+  front_ = std::make_unique<Fronts>(Fronts::Parts{handlers_, health_, queues_, tracer}, plaintext);
   if (absl::Status status = front_->Start(tls_ ? &tls_->identity() : nullptr); !status.ok()) return status;
   if (absl::Status status = Listen(); !status.ok()) return status;
   readiness_.SetListening();

@@ -30,7 +30,7 @@
 #include "core/metrics.h"
 #include "core/record_door.h"
 #include "core/usage_reporter.h"
-#include "front/grpc_front.h"
+#include "front/fronts.h"
 #include "front/health_state.h"
 #include "front/listeners.h"
 #include "service/services.h"
@@ -100,7 +100,7 @@ class Daemon {
   HttpServer probe_server_;
   size_t queues_;
   std::unique_ptr<TlsFiles> tls_;  // nullptr: PORT is plaintext
-  std::unique_ptr<GrpcFront> front_;
+  std::unique_ptr<Fronts> front_;
   std::unique_ptr<Listeners> listeners_;
 };
 

@@ -12,6 +12,8 @@
 namespace sidecar {
 
 enum class UpstreamApi : uint8_t { kAuto, kV2, kV1 };
+/// What serves plaintext gRPC.
+enum class PlaintextFront : uint8_t { kGrpc, kNghttp2 };
 
 enum class LogFormatSetting : uint8_t { kAuto, kText, kJson };
 
@@ -87,6 +89,7 @@ struct Config {
   uint16_t port = 8443;
   uint16_t grpc_port = 0;  ///< 0: off
   std::string grpc_socket;
+  PlaintextFront plaintext_front = PlaintextFront::kGrpc;
   TlsConfig tls;
   uint16_t http_port = 8080;  ///< 0: off
   bool http_port_given = false;

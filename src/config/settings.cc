@@ -54,6 +54,8 @@ ValueCodec OneOf(const std::pair<std::string_view, Value> (&names)[kNames], Ref 
               }};
 }
 
+constexpr std::pair<std::string_view, PlaintextFront> kPlaintextFronts[] = {{"grpc", PlaintextFront::kGrpc},
+                                                                            {"nghttp2", PlaintextFront::kNghttp2}};
 constexpr std::pair<std::string_view, UpstreamApi> kUpstreamApis[] = {
     {"auto", UpstreamApi::kAuto}, {"v2", UpstreamApi::kV2}, {"v1", UpstreamApi::kV1}};
 
@@ -262,6 +264,9 @@ std::vector<Setting> MakeSettings() {
        "Who signs the certificates that clients must then show.", false, Text(MEMBER(tls.client_ca_file))},
       {"GRPC_SOCKET", kListenersGroup, "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
        false, TextIf(MEMBER(grpc_socket), IsSocketPath)},
+      {"GRPC_FRONT", kListenersGroup, "grpc or nghttp2", "grpc",
+       "What serves gRPC without TLS: grpc++, or our own on libnghttp2, at a fraction of the CPU (docs/adr/0022).",
+       false, OneOf(kPlaintextFronts, MEMBER(plaintext_front))},
       {"HTTP_PORT", kListenersGroup, kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false, HttpPort()},
       {"HEALTH_ENDPOINT_URL", kListenersGroup, "a path", "livez", "Path of the liveness probe.", false,
        PathWithSlash(MEMBER(health_path))},

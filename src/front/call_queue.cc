@@ -18,8 +18,8 @@ constexpr size_t kIdleMax = 1024;
 }  // namespace
 
 CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, RawSidecarService& service,
-                     const Handlers& handlers, std::array<RpcMetrics, kMethodCount>& metrics, Tracer* tracer)
-    : queue_(std::move(queue)), service_(service), handlers_(handlers), metrics_(metrics), tracer_(tracer) {}
+                     const Handlers& handlers, const CallBooks& books)
+    : queue_(std::move(queue)), service_(service), handlers_(handlers), books_(books) {}
 
 CallQueue::~CallQueue() = default;
 

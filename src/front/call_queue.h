@@ -9,9 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/rpc_metrics.h"
+#include "front/call_account.h"
 #include "front/raw_service.h"
-#include "ports/trace.h"
 #include "service/call.h"
 #include "service/services.h"
 
@@ -22,9 +21,8 @@ class UnaryCall;
 /// Takes calls from its queue and gives them to their handlers, on its own thread.
 class CallQueue {
  public:
-  /// `metrics`: of each method. `tracer`: nullptr when spans are not recorded.
   CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, RawSidecarService& service, const Handlers& handlers,
-            std::array<RpcMetrics, kMethodCount>& metrics, Tracer* tracer);
+            const CallBooks& books);
   ~CallQueue();
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
@@ -56,8 +54,7 @@ class CallQueue {
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   RawSidecarService& service_;
   const Handlers& handlers_;
-  std::array<RpcMetrics, kMethodCount>& metrics_;
-  Tracer* const tracer_;
+  const CallBooks books_;
   std::vector<std::unique_ptr<UnaryCall>> idle_;  // to be used again; queue thread only
   std::atomic<uint64_t> arrived_{0};              // written by the queue thread only
   std::atomic<uint64_t> ended_{0};                // so is this; never more than arrived_

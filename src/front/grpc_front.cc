@@ -7,13 +7,8 @@
 namespace sidecar {
 
 GrpcFront::GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits,
-                     Tracer* tracer)
-    : handlers_(handlers),
-      limits_(limits),
-      health_(health),
-      reflection_(health),
-      queue_count_(queues),
-      tracer_(tracer) {}
+                     const CallBooks& books)
+    : handlers_(handlers), limits_(limits), health_(health), reflection_(health), queue_count_(queues), books_(books) {}
 
 GrpcFront::~GrpcFront() {
   plaintext_connections_.reset();
@@ -35,8 +30,7 @@ absl::Status GrpcFront::Start(TlsIdentity* tls) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, limits_.read_bytes_max);
   for (size_t i = 0; i < queue_count_; ++i) {
-    queues_.push_back(
-        std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_, rpc_metrics_, tracer_));
+    queues_.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue(), sidecar_, handlers_, books_));
   }
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(limits_.handshake_max.count()));
   plaintext_ = builder.experimental().AddExternalConnectionAcceptor(

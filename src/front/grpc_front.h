@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "domain/time.h"
+#include "front/call_account.h"
 #include "front/call_queue.h"
+#include "front/front_limits.h"
 #include "front/hand_over.h"
 #include "front/health_service.h"
 #include "front/health_state.h"
@@ -21,21 +23,11 @@
 
 namespace sidecar {
 
-struct FrontLimits {
-  int message_bytes_max = 4 << 20;
-  int metadata_bytes_max = 16 << 10;
-  int streams_per_connection_max = 1000;
-  int read_bytes_max = 64 << 10;  ///< at a time: ReadGuard looks between two reads
-  Millis handshake_max{20'000};   ///< of TLS and HTTP/2
-  /// Clients may ping this often, also without calls (docs/reliability.md, 41).
-  Millis ping_interval_min{5'000};
-};
-
 class GrpcFront {
  public:
-  /// `handlers` and `tracer` (nullptr: spans are not recorded) must outlive the front.
+  /// `handlers` and what `books` names must outlive the front.
   GrpcFront(const Handlers& handlers, HealthState& health, size_t queues, const FrontLimits& limits,
-            Tracer* tracer = nullptr);
+            const CallBooks& books);
   /// Ends the queues. No call may be under way: a process that cannot say so ends without
   /// destroying its front (docs/adr/0010).
   ~GrpcFront();
@@ -55,9 +47,6 @@ class GrpcFront {
   /// Calls that reached a handler, from the start.
   uint64_t handled() const;
 
-  /// Of calls that reached a handler; by Method.
-  const std::array<RpcMetrics, kMethodCount>& rpc_metrics() const { return rpc_metrics_; }
-
   /// Refuses new calls, lets running ones finish until `deadline`, then cancels them. True
   /// when none had to be cancelled.
   bool Shutdown(MonoTime deadline);
@@ -68,10 +57,9 @@ class GrpcFront {
   RawSidecarService sidecar_;
   HealthService health_;
   ReflectionService reflection_;
-  std::array<RpcMetrics, kMethodCount> rpc_metrics_;
   std::vector<std::unique_ptr<CallQueue>> queues_;
   size_t queue_count_;
-  Tracer* const tracer_;
+  const CallBooks books_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> plaintext_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tls_;
   std::unique_ptr<HandOver> plaintext_connections_;

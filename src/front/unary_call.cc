@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "text/text.h"
-
 namespace sidecar {
 namespace {
 
@@ -16,8 +14,6 @@ constexpr int64_t kNoDeadlineSeconds = 86'400;
 void UnaryCall::Await(Method method) {
   method_ = method;
   finishing_ = false;
-  caller_.reset();
-  own_.reset();
   context_.emplace();
   responder_.emplace(&*context_);
   RequestCall(owner_.service_, method_, &*context_, request_.buffer(), &*responder_, owner_.queue(),
@@ -30,7 +26,7 @@ void UnaryCall::OnEvent(bool ok) {
   } else if (ok) {
     owner_.Await(method_);
     owner_.arrived_.store(owner_.arrived_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    arrived_at_ = std::chrono::steady_clock::now();
+    account_.Begin(method_);
     owner_.handlers_[static_cast<size_t>(method_)](*this);
     return;
   }
@@ -58,32 +54,10 @@ std::string_view UnaryCall::Metadata(std::string_view name) {
   return found == metadata.end() ? std::string_view() : std::string_view(found->second.data(), found->second.size());
 }
 
-std::optional<TraceContext> UnaryCall::Trace() {
-  if (!caller_.has_value()) {
-    caller_ = TraceContext::Parse(Metadata("traceparent"));
-    if (caller_.has_value() && caller_->sampled && owner_.tracer_ != nullptr) own_ = owner_.tracer_->Child(*caller_);
-  }
-  return own_.has_value() ? own_ : caller_;
-}
+std::optional<TraceContext> UnaryCall::Trace() { return account_.Trace(owner_.books_, Metadata("traceparent")); }
 
 void UnaryCall::Count(int code) {
-  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - arrived_at_;
-  owner_.metrics_[static_cast<size_t>(method_)].Ended(code, took);
-  if (owner_.tracer_ != nullptr) RecordSpan(code, took);
-}
-
-void UnaryCall::RecordSpan(int code, std::chrono::nanoseconds took) {
-  Trace();
-  if (!own_.has_value()) return;
-  owner_.tracer_->Record({.context = *own_,
-                          .parent = caller_->span_id,
-                          .kind = Span::Kind::kServer,
-                          .name = StrCat(kServiceName, "/", kMethodNames[static_cast<size_t>(method_)]),
-                          .took = took,
-                          .failed = code != GRPC_STATUS_OK,
-                          .attributes = {{"rpc.system", "grpc"},
-                                         {"rpc.service", std::string(kServiceName)},
-                                         {"rpc.grpc.status_code", std::to_string(code)}}});
+  account_.End(owner_.books_, code, owner_.books_.tracer == nullptr ? std::string_view() : Metadata("traceparent"));
 }
 
 void UnaryCall::AddTrailers(const AnswerOrigin& origin) {

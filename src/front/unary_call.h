@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "front/call_account.h"
 #include "front/call_queue.h"
 #include "front/queue_tag.h"
 #include "front/request_bytes.h"
@@ -30,14 +31,11 @@ class UnaryCall final : public Call, public QueueTag {
  private:
   void AddTrailers(const AnswerOrigin& origin);
   void Count(int code);
-  void RecordSpan(int code, std::chrono::nanoseconds took);
 
   CallQueue& owner_;
   Method method_{};
   bool finishing_ = false;
-  std::optional<TraceContext> caller_;  // what the caller sent
-  std::optional<TraceContext> own_;     // the span of this call, where spans are recorded
-  std::chrono::steady_clock::time_point arrived_at_;
+  CallAccount account_;
   // Made anew for each call: grpc++ cannot reuse them.
   std::optional<grpc::ServerContext> context_;
   std::optional<RawResponder> responder_;

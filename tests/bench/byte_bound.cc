@@ -45,13 +45,15 @@ int Main(int customers, size_t limit) {
   const EntitlementCache::Stats stats = world.cache_.stats();
   const auto mib = [](size_t size) { return static_cast<double>(size) / kMiB; };
   fmt::print(
-      "{} customers of {} features in {:.1f} s, {} evicted; limit {} MiB, at most {:.1f} MiB in the cache and {:.1f} MiB "
+      "{} customers of {} features in {:.1f} s, {} evicted; limit {} MiB, at most {:.1f} MiB in the cache and {:.1f} "
+      "MiB "
       "retired, the process grew by {:.1f} MiB; {:.0f} bytes a customer\n",
       customers, kFeatures, seconds, stats.evictions, limit / kMiB, mib(bytes), mib(retired), mib(resident),
       static_cast<double>(stats.bytes) / static_cast<double>(stats.entries));
   // What is retired waits for readers, and the allocator keeps a little.
   constexpr double kAllocatorShare = 1.06;
-  const bool held = bytes <= limit && static_cast<double>(resident) <= kAllocatorShare * static_cast<double>(limit + retired);
+  const bool held =
+      bytes <= limit && static_cast<double>(resident) <= kAllocatorShare * static_cast<double>(limit + retired);
   return held && stats.evictions > 0 ? 0 : 1;
 }
 

@@ -229,7 +229,8 @@ int Fill(const Options& options, const Requests& requests, const Channels& chann
     });
   }
   for (std::thread& thread : threads) thread.join();
-  fmt::print("{{\"failures\":{},\"calls\":{},\"rss_kib\":{}}}\n", failures.load(), requests.size(), RssKib(options.pid));
+  fmt::print("{{\"failures\":{},\"calls\":{},\"rss_kib\":{}}}\n", failures.load(), requests.size(),
+             RssKib(options.pid));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 """Running daemons: `serve` and `dev`, with everything that a test asks of one."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 READY = "Sidecar is ready"
 """Printed on standard output as a whole line, at any log level, once listeners accept."""
 
-DEFAULTS: dict[str, object] = {"LISTEN_ADDRESS": "127.0.0.1", "WS_ENABLED": 0, "DRAIN_SETTLE_MS": 0}
-"""What tests want unless they say otherwise: loopback only, no feed, no settling before the end."""
+DEFAULTS: dict[str, object] = {
+    "LISTEN_ADDRESS": "127.0.0.1",
+    "WS_ENABLED": 0,
+    "DRAIN_SETTLE_MS": 0,
+    "GRPC_FRONT": os.environ.get("SIDECAR_FRONT"),
+}
+"""What tests want unless they say otherwise: loopback only, no feed, no settling before the end; the front that
+SIDECAR_FRONT names."""
 
 _STARTS_MAX = 3
 """Ports found free may be taken by a neighbour before the daemon binds them; then others are tried."""

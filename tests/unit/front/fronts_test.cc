@@ -1,5 +1,5 @@
 // The front and the listeners with a real grpc++ client and real sockets.
-#include "front/grpc_front.h"
+#include "front/fronts.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ using boost::asio::ip::tcp;
 
 MonoTime Now() { return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); }
 
-class FrontTest : public ::testing::Test {
+class FrontTest : public ::testing::TestWithParam<FrontKind> {
  protected:
   FrontTest()
       : probe_server_(io_.context(),
@@ -43,8 +43,9 @@ class FrontTest : public ::testing::Test {
   }
 
   void Start() {
-    front_ = std::make_unique<GrpcFront>(handlers_, health_, /*queues=*/2, FrontLimits{});
-    ASSERT_THAT(front_->Start(), testing::IsOk());
+    front_ = std::make_unique<Fronts>(
+        Fronts::Parts{.handlers = handlers_, .health = health_, .threads = 2, .tracer = nullptr}, GetParam());
+    ASSERT_THAT(front_->Start(nullptr), testing::IsOk());
     listeners_ = std::make_unique<Listeners>(
         io_.context(), [this](int fd, std::string_view read) { front_->Serve(fd, read); },
         [this](tcp::socket socket, std::string_view read) { probe_server_.Serve(std::move(socket), read); });
@@ -65,14 +66,14 @@ class FrontTest : public ::testing::Test {
   HttpServer probe_server_;
   Handlers handlers_;
   HealthState health_;
-  std::unique_ptr<GrpcFront> front_;
+  std::unique_ptr<Fronts> front_;
   std::unique_ptr<Listeners> listeners_;
   uint16_t port_ = 0;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::SidecarService::Stub> stub_;
 };
 
-TEST_F(FrontTest, CarriesBytesTrailersAndMetadata) {
+TEST_P(FrontTest, CarriesBytesTrailersAndMetadata) {
   std::string seen_metadata;
   On(Method::kGetEntitlements) = [&](Call& call) {
     seen_metadata = std::string(call.Metadata("x-entitlement-trace"));
@@ -101,7 +102,7 @@ TEST_F(FrontTest, CarriesBytesTrailersAndMetadata) {
   }
 }
 
-TEST_F(FrontTest, StaleAnswersAlwaysCarryTheirOrigin) {
+TEST_P(FrontTest, StaleAnswersAlwaysCarryTheirOrigin) {
   On(Method::kGetEntitlements) = [](Call& call) {
     call.Finish("", {.source = AnswerOrigin::Source::kMemory, .age = Millis(7)});
   };
@@ -113,7 +114,7 @@ TEST_F(FrontTest, StaleAnswersAlwaysCarryTheirOrigin) {
   EXPECT_EQ(context.GetServerTrailingMetadata().find("x-entitlement-age-ms")->second, "7");
 }
 
-TEST_F(FrontTest, RequestsInManySlicesArriveWhole) {
+TEST_P(FrontTest, RequestsInManySlicesArriveWhole) {
   size_t seen = 0;
   On(Method::kReportEvents) = [&](Call& call) {
     seen = call.request().size();
@@ -130,7 +131,7 @@ TEST_F(FrontTest, RequestsInManySlicesArriveWhole) {
   EXPECT_EQ(seen, request.ByteSizeLong());
 }
 
-TEST_F(FrontTest, MessagesOverFourMebibytesAreRefused) {
+TEST_P(FrontTest, MessagesOverFourMebibytesAreRefused) {
   Start();
   v1::ReportEventsRequest request;
   request.add_events()->set_event_name(std::string(5 << 20, 'x'));
@@ -140,7 +141,7 @@ TEST_F(FrontTest, MessagesOverFourMebibytesAreRefused) {
   EXPECT_EQ(stub_->ReportEvents(&context, request, &response).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
-TEST_F(FrontTest, StatusAndDetailsReachTheCaller) {
+TEST_P(FrontTest, StatusAndDetailsReachTheCaller) {
   On(Method::kReportUsage) = [](Call& call) { call.Fail(absl::ResourceExhaustedError("slow down"), "the details"); };
   Start();
   grpc::ClientContext context;
@@ -152,7 +153,7 @@ TEST_F(FrontTest, StatusAndDetailsReachTheCaller) {
   EXPECT_EQ(status.error_details(), "the details");
 }
 
-TEST_F(FrontTest, CallsMayBeFinishedLaterFromAnotherThread) {
+TEST_P(FrontTest, CallsMayBeFinishedLaterFromAnotherThread) {
   std::vector<std::thread> threads;
   std::mutex mu;
   On(Method::kGetEntitlements) = [&](Call& call) {
@@ -169,7 +170,7 @@ TEST_F(FrontTest, CallsMayBeFinishedLaterFromAnotherThread) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST_F(FrontTest, TheDeadlineReachesTheHandler) {
+TEST_P(FrontTest, TheDeadlineReachesTheHandler) {
   std::optional<MonoTime> seen;
   On(Method::kGetEntitlements) = [&](Call& call) {
     seen = call.deadline();
@@ -191,7 +192,7 @@ TEST_F(FrontTest, TheDeadlineReachesTheHandler) {
   EXPECT_EQ(seen, std::nullopt);
 }
 
-TEST_F(FrontTest, ADeadlineADayAwayIsNone) {
+TEST_P(FrontTest, ADeadlineADayAwayIsNone) {
   std::optional<MonoTime> seen;
   On(Method::kGetEntitlements) = [&](Call& call) {
     seen = call.deadline();
@@ -211,7 +212,7 @@ TEST_F(FrontTest, ADeadlineADayAwayIsNone) {
   }
 }
 
-TEST_F(FrontTest, ReflectionStreamsEndWithTheServer) {
+TEST_P(FrontTest, ReflectionStreamsEndWithTheServer) {
   Start();
   const auto stub = grpc::reflection::v1::ServerReflection::NewStub(channel_);
   grpc::ClientContext context;
@@ -234,7 +235,7 @@ TEST_F(FrontTest, ReflectionStreamsEndWithTheServer) {
   EXPECT_EQ(stub->ServerReflectionInfo(&late_context)->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_F(FrontTest, ManyCallsAtOnceAreAllAnswered) {
+TEST_P(FrontTest, ManyCallsAtOnceAreAllAnswered) {
   Start();
   std::vector<std::future<bool>> results;
   for (int t = 0; t < 8; ++t) {
@@ -255,7 +256,7 @@ TEST_F(FrontTest, ManyCallsAtOnceAreAllAnswered) {
   EXPECT_EQ(front_->running(), 0U);
 }
 
-TEST_F(FrontTest, RunningCallsFinishBeforeTheShutdown) {
+TEST_P(FrontTest, RunningCallsFinishBeforeTheShutdown) {
   std::promise<Call*> arrived;
   On(Method::kGetEntitlements) = [&](Call& call) { arrived.set_value(&call); };
   Start();
@@ -273,7 +274,7 @@ TEST_F(FrontTest, RunningCallsFinishBeforeTheShutdown) {
   EXPECT_TRUE(shutdown.get());
 }
 
-TEST_F(FrontTest, HttpOneOnTheGrpcPortIsAnswered) {
+TEST_P(FrontTest, HttpOneOnTheGrpcPortIsAnswered) {
   Start();
   boost::asio::io_context context;
   tcp::socket socket(context);
@@ -289,7 +290,7 @@ TEST_F(FrontTest, HttpOneOnTheGrpcPortIsAnswered) {
   EXPECT_TRUE(response.ends_with("/livez"));
 }
 
-TEST_F(FrontTest, AMethodThatBeginsLikeThePrefaceIsHttpOne) {
+TEST_P(FrontTest, AMethodThatBeginsLikeThePrefaceIsHttpOne) {
   Start();
   boost::asio::io_context context;
   tcp::socket socket(context);
@@ -302,7 +303,7 @@ TEST_F(FrontTest, AMethodThatBeginsLikeThePrefaceIsHttpOne) {
   EXPECT_TRUE(response.starts_with("HTTP/1.1 ")) << response;
 }
 
-TEST_F(FrontTest, AUnixSocketServesToo) {
+TEST_P(FrontTest, AUnixSocketServesToo) {
   Start();
   const std::string path = ::testing::TempDir() + "front-" + std::to_string(getpid()) + ".sock";
   ASSERT_THAT(listeners_->ListenUnix(path), testing::IsOk());
@@ -321,7 +322,7 @@ TEST_F(FrontTest, AUnixSocketServesToo) {
   EXPECT_NE(stat(path.c_str(), &info), 0) << "the socket file is removed";
 }
 
-TEST_F(FrontTest, ADeadSocketFileIsReplaced) {
+TEST_P(FrontTest, ADeadSocketFileIsReplaced) {
   Start();
   const std::string path = ::testing::TempDir() + "dead-" + std::to_string(getpid()) + ".sock";
   {
@@ -334,7 +335,7 @@ TEST_F(FrontTest, ADeadSocketFileIsReplaced) {
   EXPECT_THAT(listeners_->ListenUnix(path), testing::IsOk());
 }
 
-TEST_F(FrontTest, AddressesThatCannotBeBoundAreNamed) {
+TEST_P(FrontTest, AddressesThatCannotBeBoundAreNamed) {
   Start();
   EXPECT_THAT(listeners_->ListenGrpc("127.0.0.1", port_),
               testing::FailsWith(absl::StatusCode::kUnavailable, std::to_string(port_)));
@@ -343,6 +344,9 @@ TEST_F(FrontTest, AddressesThatCannotBeBoundAreNamed) {
   EXPECT_THAT(listeners_->ListenUnix("/nowhere/x.sock"),
               testing::FailsWith(absl::StatusCode::kUnavailable, "/nowhere/x.sock"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Fronts, FrontTest, ::testing::Values(FrontKind::kGrpc, FrontKind::kNghttp2),
+                         [](const auto& kind) { return kind.param == FrontKind::kGrpc ? "Grpc" : "Nghttp2"; });
 
 }  // namespace
 }  // namespace sidecar

@@ -12,6 +12,9 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from harness.client import event, usage_report  # noqa: E402
 from harness.contract import pb  # noqa: E402
+from harness.http2 import (  # noqa: E402
+    CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame, request_headers, request_message,
+)
 
 
 def write(target: str, name: str, data: bytes | str) -> None:
@@ -128,6 +131,37 @@ def http() -> None:
         write("http1", name, "\x10" + text)
 
 
+def http2() -> None:
+    """The first byte: pieces of so many bytes, less one."""
+    settings = frame(SETTINGS, 0, 0)
+    check = pb.GetBooleanEntitlementRequest(customer_id="c", feature_id="f").SerializeToString()
+    methods = ("GetBooleanEntitlement", "GetNumericEntitlement", "GetMeteredEntitlement", "GetEnumEntitlement", "ReportUsage")
+    calls = b"".join(
+        request_headers(1 + 2 * i, method, x_mine="gr\u00fc\u00df", grpc_timeout="5S") + request_message(1 + 2 * i, check)
+        for i, method in enumerate(methods)
+    )
+    held = request_headers(1, "GetMeteredEntitlement") + request_message(1, check)
+    health, reflection = "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"
+    compressed = zlib.compress(check)
+    every = {
+        "calls": settings + calls,
+        "reset": settings + held + frame(RST_STREAM, 0, 1, CANCEL) + frame(PING, 0, 0, b"01234567"),
+        "unknown": settings + request_headers(1, "Nothing") + request_message(1, b""),
+        "health": settings + request_headers(1, "Check", health) + request_message(1, b"") + request_headers(3, "Watch", health)
+        + request_message(3, b"\n\x01x") + request_headers(5, "Watch", health) + request_message(5, b""),
+        "reflection": settings + request_headers(1, "ServerReflectionInfo", reflection) + request_message(1, b":\x00"),
+        "compressed": settings + request_headers(1, "GetBooleanEntitlement", grpc_encoding="deflate")
+        + frame(DATA, END_STREAM, 1, struct.pack(">BI", 1, len(compressed)) + compressed),
+        "windows": settings + held + frame(0x8, 0, 0, struct.pack(">I", 65535)) + frame(0x8, 0, 1, struct.pack(">I", 9)),
+        "small_window": frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 3)) + calls,
+        "continuation": settings + frame(HEADERS, 0, 1, b"\x83\x86") + frame(0x9, END_HEADERS, 1, b"\x84"),
+        "goaway": settings + held + frame(GOAWAY, 0, 0, bytes(8)),
+    }
+    for name, data in every.items():
+        write("http2", name, b"\xff" + data)
+    write("http2", "calls_in_pieces", b"\x06" + every["calls"])
+
+
 if __name__ == "__main__":
-    for make in (responses, redis, documents, snapshots, requests, http):
+    for make in (responses, redis, documents, snapshots, requests, http, http2):
         make()

@@ -47,7 +47,7 @@ class Http2Loop final : public Http2Shard {
   };
 
   void Tell(bool Http2Loop::*what);
-  void Wake();
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Run();
   void TakeInbox();
   void Settle(Http2Call& call);

@@ -18,16 +18,16 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def request_headers(stream: int, method: str) -> bytes:
-    """Of a gRPC call, each a literal that is not indexed (RFC 7541, 6.2.2)."""
+def request_headers(stream: int, method: str, service: str = SERVICE, **more: str) -> bytes:
+    """Of a gRPC call, each a literal that is not indexed (RFC 7541, 6.2.2). Names of more headers with underscores."""
     fields = {
         ":method": "POST",
         ":scheme": "http",
-        ":path": f"/{SERVICE}/{method}",
+        ":path": f"/{service}/{method}",
         ":authority": "localhost",
         "content-type": "application/grpc",
         "te": "trailers",
-    }
+    } | {name.replace("_", "-"): value for name, value in more.items()}
     block = b"".join(
         b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
         for name, value in fields.items()

@@ -45,13 +45,12 @@ class LiveCover {
   Millis AgeOf(const Record& record, MonoTime now) const {
     const int64_t fetched = Ms(record.fetched_at());
     int64_t current_until = fetched;
-    if (fetched > Load(live_since_)) {  // never live: int64 max
-      const int64_t stale = Load(stale_before_);
-      if (fetched > stale) {
-        if (live() && !record.suspect.load(std::memory_order_relaxed)) return Millis(0);
-      } else {
-        const int64_t first = Load(first_doubt_);
-        if (fetched <= first) current_until = first;
+    // Never live: int64 max. A record that is doubted for itself was so before all were.
+    if (fetched > Load(live_since_) && !record.suspect.load(std::memory_order_relaxed)) {
+      if (fetched > Load(stale_before_)) {
+        if (live()) return Millis(0);
+      } else if (const int64_t first = Load(first_doubt_); fetched <= first) {
+        current_until = first;
       }
     }
     return std::max(Millis(0), Millis(Ms(now) - current_until));

@@ -1,4 +1,5 @@
-// What a client of our own front may send, in pieces of any size; handlers answer at once, later, or when the stream has gone.
+// What a client of our own front may send, in pieces of any size; handlers answer at once, later, or when the stream
+// has gone.
 #include <vector>
 
 #include "front/http2/connection.h"
@@ -38,7 +39,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         handlers[i] = [](Call& call) { call.Finish(call.request(), {}); };
         break;
       case 1:
-        handlers[i] = [](Call& call) { call.Fail(absl::NotFoundError(std::string(call.Metadata("x-mine"))), "details"); };
+        handlers[i] = [](Call& call) {
+          call.Fail(absl::NotFoundError(std::string(call.Metadata("x-mine"))), "details");
+        };
         break;
       default:
         handlers[i] = [&](Call& call) { held.push_back(&call); };

@@ -12,19 +12,24 @@ std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text) 
   const std::string_view digits = text.substr(0, text.size() - 1);
   if (digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
   const int64_t count = *ParseNumber<int64_t>(digits);
+  // Hours of eight digits are more nanoseconds than there are: a year says as much.
+  constexpr std::chrono::hours kLongest{24 * 365};
+  const auto at_most = [&](auto unit) {
+    return count >= kLongest / unit ? nanoseconds(kLongest) : nanoseconds(unit * count);
+  };
   switch (text.back()) {
     case 'H':
-      return std::chrono::hours(count);
+      return at_most(std::chrono::hours(1));
     case 'M':
-      return std::chrono::minutes(count);
+      return at_most(std::chrono::minutes(1));
     case 'S':
-      return std::chrono::seconds(count);
+      return at_most(std::chrono::seconds(1));
     case 'm':
-      return std::chrono::milliseconds(count);
+      return at_most(std::chrono::milliseconds(1));
     case 'u':
-      return std::chrono::microseconds(count);
+      return at_most(std::chrono::microseconds(1));
     case 'n':
-      return nanoseconds(count);
+      return at_most(nanoseconds(1));
     default:
       return std::nullopt;
   }

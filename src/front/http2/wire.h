@@ -9,7 +9,7 @@
 
 namespace sidecar {
 
-/// `grpc-timeout`: at most eight digits and a unit (H, M, S, m, u, n). nullopt: it is none.
+/// `grpc-timeout`: at most eight digits and a unit (H, M, S, m, u, n). A year at most; nullopt: it is none.
 std::optional<std::chrono::nanoseconds> ParseGrpcTimeout(std::string_view text);
 
 /// `grpc-message`: everything but printable ASCII, and the percent sign, as %XX.

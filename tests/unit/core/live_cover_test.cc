@@ -122,6 +122,16 @@ TEST_F(CoverTest, OfTwoDoubtsTheFirstCounts) {
   EXPECT_EQ(Age("b"), Millis(1'050)) << "perhaps current for longer; never said too short";
 }
 
+TEST_F(CoverTest, ARecordThatIsDoubtedIsNoYoungerWhenAllAre) {
+  GoLive();
+  Fetch("a");
+  time_.Advance(Millis(1'000));
+  intake_.OnPush(ListPush{.key = EntityKey("a", "")});
+  time_.Advance(Millis(1'000));
+  intake_.OnLost();
+  EXPECT_EQ(Age("a"), Millis(2'000));
+}
+
 TEST_F(CoverTest, WhileTheFeedIsLostTheTtlCounts) {
   GoLive();
   intake_.OnLost();

@@ -84,6 +84,35 @@ ensure_helm() {
     { tail -20 "$root/build/helm.log"; return 1; }
 }
 
+# ensure_clients: the clients of other makes (tests/clients), at build/clients: grpc-js as npm has it, grpc-go built
+# with the module proxy. Any node with npm and any Go from 1.19 on will do.
+ensure_clients() {
+  local from=$root/tests/clients into=$root/build/clients
+  local sum
+  sum=$(cd "$root" && cat tests/clients/grpc_js/* tests/clients/grpc_go/* proto/stigg/sidecar/v1/* | sha256sum)
+  [ "$(cat "$into/made-of" 2>/dev/null)" = "$sum" ] && return
+  command -v npm >/dev/null || ensure_packages nodejs npm || return
+  command -v go >/dev/null || ensure_packages golang-go || return
+  say "clients of other makes"
+  rm -rf "$into"
+  mkdir -p "$into/tools"
+  cp -r "$from/grpc_js" "$from/grpc_go" "$into"
+  mkdir "$into/grpc_go/gen"
+  (
+    set -e
+    cd "$into/grpc_js" && npm ci --silent --ignore-scripts --no-audit --no-fund
+    cd "$into/grpc_go"
+    export GOBIN=$into/tools GOFLAGS=-p=1
+    go install google.golang.org/protobuf/cmd/protoc-gen-go
+    go install google.golang.org/grpc/cmd/protoc-gen-go-grpc
+    local map=Mstigg/sidecar/v1/sidecar.proto=clients/gen
+    PATH=$into/tools:$PATH protoc -I "$root/proto" --go_out=gen --go_opt="module=clients/gen,$map" \
+      --go-grpc_out=gen --go-grpc_opt="module=clients/gen,$map" stigg/sidecar/v1/sidecar.proto
+    go build -o client .
+  ) >"$into/log" 2>&1 || { tail -30 "$into/log"; return 1; }
+  echo "$sum" >"$into/made-of" # last: half-made ones are made anew
+}
+
 # debian_source PACKAGE VERSION SUITE FOLDER: the source of a Debian package, patched as Debian
 # builds it, in FOLDER/src. From the mirror that this machine's own packages come from.
 debian_source() {

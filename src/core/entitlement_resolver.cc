@@ -27,7 +27,7 @@ void EntitlementResolver::AnswerFromMemory(EntityKeyView key, Done done) {
   std::move(done)({.record = cache_.Find(key)});
 }
 
-void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done) {
+void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done, Millis age_max) {
   const MonoTime now = clock_.Now();
   // Not even a flight is made while nobody is to be asked.
   if (!available()) return AnswerFromMemory(key, std::move(done));
@@ -46,6 +46,7 @@ void EntitlementResolver::Resolve(EntityKeyView key, Patience patience, MonoTime
         ++waiters_;
         flight->waiters.emplace(id, Waiter{.done = std::move(done),
                                            .deadline = until,
+                                           .age_max = age_max,
                                            .timer = timers_.At(until, [this, flight, id] { TimeOut(flight, id); }),
                                            .budgeted = budgeted});
       }
@@ -134,8 +135,11 @@ void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fe
   }
   if (!shared.ok()) return FetchUpstream(flight, std::move(fetch), missing);
   const Record* const record = door_.AdmitShared(fetch, *shared).current;
-  if (record != nullptr && !IsSuspect(*record, clock_.Now(), cover_)) {
-    return Finish(flight, {.record = record, .fetched = true, .shared = true});
+  const MonoTime now = clock_.Now();
+  const Millis age = record != nullptr ? cover_.AgeOf(*record, now) : Millis(0);
+  if (record != nullptr && !IsSuspect(*record, now, cover_)) {
+    if (Finish(flight, {.record = record, .fetched = true, .shared = true}, age)) return;
+    return FetchUpstream(flight, std::move(fetch), /*missing=*/false);
   }
   // Changed while it was read: what is there now is newer than what upstream would be asked for.
   constexpr int kSharedReadsMax = 3;
@@ -144,7 +148,7 @@ void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fe
     { const RecordDoor::Fetch ended = std::move(fetch); }  // the doubts that were meant for it end with it
     return ReadShared(flight);
   }
-  if (record != nullptr) ShortenWaits(flight);
+  if (record != nullptr) ShortenWaits(flight, age);
   FetchUpstream(flight, std::move(fetch), /*missing=*/false);
 }
 
@@ -168,32 +172,41 @@ void EntitlementResolver::Land(const FlightPtr& flight, const RecordDoor::Fetch&
     outcome.current = cache_.Find(flight->key.view());
   }
   if (missing) shared_->FetchEnded(flight->key, result.ok());
-  Finish(flight, {.record = outcome.current, .fetched = result.ok()});
+  Finish(flight, {.record = outcome.current, .fetched = result.ok()}, Millis(0));
 }
 
-void EntitlementResolver::Finish(const FlightPtr& flight, const Resolution& resolution) {
-  std::map<uint64_t, Waiter> waiters;
+bool EntitlementResolver::Finish(const FlightPtr& flight, const Resolution& resolution, Millis age) {
+  std::map<uint64_t, Waiter> told;
   std::vector<FlightPtr> to_launch;
+  bool ended = false;
   {
     absl::MutexLock lock(&mu_);
-    flights_.erase(flight->key);
-    waiters.swap(flight->waiters);
-    waiters_ -= waiters.size();
-    --under_way_;
-    to_launch = TakeStartable();
+    told.swap(flight->waiters);
+    for (auto it = told.begin(); it != told.end();) {
+      const auto waiter = it++;
+      if (waiter->second.age_max < age) flight->waiters.insert(told.extract(waiter));
+    }
+    waiters_ -= told.size();
+    ended = flight->waiters.empty();
+    if (ended) {
+      flights_.erase(flight->key);
+      --under_way_;
+      to_launch = TakeStartable();
+    }
   }
   LaunchAll(std::move(to_launch));
-  for (auto& [id, waiter] : waiters) {
+  for (auto& [id, waiter] : told) {
     timers_.Cancel(waiter.timer);
     std::move(waiter.done)(resolution);
   }
+  return ended;
 }
 
-void EntitlementResolver::ShortenWaits(const FlightPtr& flight) {
+void EntitlementResolver::ShortenWaits(const FlightPtr& flight, Millis age) {
   const MonoTime until = clock_.Now() + settings_.read_budget;
   absl::MutexLock lock(&mu_);
   for (auto& [id, waiter] : flight->waiters) {
-    if (waiter.budgeted) continue;
+    if (waiter.budgeted || waiter.age_max < age) continue;
     waiter.budgeted = true;
     if (waiter.deadline <= until) continue;
     waiter.deadline = until;

@@ -67,7 +67,8 @@ class EntitlementResolver {
   /// Fetches the record, or joins a fetch that is under way, and answers at `deadline` at
   /// the latest: at once when that has passed. The fetch itself goes on without those who
   /// wait for it, also while it is queued: its answer still fills the cache.
-  void Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done);
+  /// `age_max`: what the shared store has that is older is not what the caller waits for.
+  void Resolve(EntityKeyView key, Patience patience, MonoTime deadline, Done done, Millis age_max = Millis::max());
 
   /// Fetches the record if it wants a refresh and nobody has asked for one yet; nobody waits
   /// for it. `ended` is called once, when there is nothing under way (any more).
@@ -92,6 +93,7 @@ class EntitlementResolver {
   struct Waiter {
     Done done;
     MonoTime deadline;
+    Millis age_max;
     Timers::Id timer = Timers::kNone;
     bool budgeted = false;
   };
@@ -124,10 +126,12 @@ class EntitlementResolver {
   void FetchUpstream(const FlightPtr& flight, RecordDoor::Fetch fetch, bool missing);
   void Land(const FlightPtr& flight, const RecordDoor::Fetch& fetch, bool missing,
             UpstreamResult<CustomerEntitlements> result);
-  /// Ends the flight: tells those who wait, and starts what was queued.
-  void Finish(const FlightPtr& flight, const Resolution& resolution);
-  /// There is something to answer now: nobody waits longer than the read budget.
-  void ShortenWaits(const FlightPtr& flight);
+  /// Tells those who wait, and ends the flight and starts what was queued: unless somebody
+  /// wants younger data than `age`, who goes on waiting. False: somebody does.
+  bool Finish(const FlightPtr& flight, const Resolution& resolution, Millis age);
+  /// There is something to answer now, of that age: nobody to whom it is good enough waits longer
+  /// than the read budget.
+  void ShortenWaits(const FlightPtr& flight, Millis age);
   void TimeOut(const FlightPtr& flight, uint64_t waiter_id);
   void NoteFailure(const EntityKey& key);
   void NoteOverrun(EntityKeyView key, MonoTime now);

@@ -94,13 +94,14 @@ inline AnswerOrigin OriginOf(const ServiceContext& context, const Basis& basis, 
     context.metrics.fallback_answers.Add();
     return {.source = AnswerOrigin::Source::kFallback};
   }
-  if (basis.fetched) {
+  if (basis.fetched && !basis.shared) {
     context.metrics.decision_age.Observe(Millis(0));
-    return {.source = basis.shared ? AnswerOrigin::Source::kRedis : AnswerOrigin::Source::kUpstream};
+    return {.source = AnswerOrigin::Source::kUpstream};
   }
   if (basis.suspect) context.metrics.stale_answers.Add();
   const Millis age = context.cover.AgeOf(*basis.record, now);
   context.metrics.decision_age.Observe(age);
+  if (basis.shared) return {.source = AnswerOrigin::Source::kRedis, .age = age};
   const bool restored = basis.record->origin() == RecordOrigin::kSnapshot;
   return {.source = restored ? AnswerOrigin::Source::kSnapshot : AnswerOrigin::Source::kMemory,
           .age = age,
@@ -157,8 +158,10 @@ class ReadHandler {
     const TraceScope trace(call.Trace());
     const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
                                                                   : EntitlementResolver::Patience::kDeadline;
-    context_.resolver.Resolve(key, patience, AnswerBy(call, now, context_.settings.read_timeout),
-                              [this, &call](const Resolution& resolution) { Resume(call, resolution); });
+    context_.resolver.Resolve(
+        key, patience, AnswerBy(call, now, context_.settings.read_timeout),
+        [this, &call](const Resolution& resolution) { Resume(call, resolution); },
+        terms->staleness_max.value_or(Millis::max()));
   }
 
  private:

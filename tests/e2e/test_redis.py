@@ -144,6 +144,20 @@ class TestSharing:
         assert len(reasons) == 1
         assert fetches(world, "nobody") == 1
 
+    def test_data_that_nobody_kept_current_says_its_age(
+        self, replica: Any, world: Upstream, redis_server: RedisServer
+    ) -> None:
+        """Without a WebSocket; and a caller who wants younger data gets it from upstream."""
+        usage(replica())
+        stored(redis_server)
+        others = [replica(), replica()]
+        aged = others[0].client.traced.metered("c", "seats")
+        assert aged.source == "redis"
+        assert 0 < aged.age_ms < PATIENCE_SECONDS * 1000
+        fresh = others[1].client.traced.metered("c", "seats", max_staleness_ms=0)
+        assert (fresh.source, fresh.age_ms) == ("upstream", 0)
+        assert fetches(world) == 2
+
     def test_500_misses_of_two_replicas_make_one_request_each_at_most(self, replica: Any, world: Upstream) -> None:
         """Upstream holds its answer until all of them wait, for longer than one replica waits for the other."""
         replicas = [replica(), replica()]

@@ -186,8 +186,13 @@ class Client(Rpcs):
     def _call(self, method: str, request: Any, timeout: float | None = DEADLINE_SECONDS) -> Any:
         return getattr(self._stub, method)(request, timeout=timeout)
 
-    def _call_traced(self, method: str, request: Any, timeout: float | None = DEADLINE_SECONDS) -> Answer:
-        message, call = getattr(self._stub, method).with_call(request, timeout=timeout, metadata=_TRACE)
+    def _call_traced(
+        self, method: str, request: Any, timeout: float | None = DEADLINE_SECONDS, max_staleness_ms: int | None = None
+    ) -> Answer:
+        metadata = _TRACE
+        if max_staleness_ms is not None:
+            metadata = (*_TRACE, ("x-max-staleness-ms", str(max_staleness_ms)))
+        message, call = getattr(self._stub, method).with_call(request, timeout=timeout, metadata=metadata)
         trailers = dict(call.trailing_metadata())
         age = trailers.get("x-entitlement-age-ms")
         return Answer(message, trailers.get("x-entitlement-source"), None if age is None else int(age))

@@ -1,12 +1,11 @@
 // How the resolver uses the tier that replicas share.
 #include <gtest/gtest.h>
 
-#include <deque>
-
 #include "core/entitlement_resolver.h"
 #include "support/builders.h"
 #include "support/definitions.h"
 #include "support/fake_source.h"
+#include "support/fake_store.h"
 #include "support/sim_clock.h"
 
 namespace sidecar {
@@ -14,36 +13,6 @@ namespace {
 
 using testing::Metered;
 using testing::Of;
-
-/// A store whose answers the test gives by hand.
-class FakeStore : public SharedStore {
- public:
-  bool available() const override { return is_available; }
-  void Read(const EntityKey&, Intent intent, ReadDone done) override {
-    intents.push_back(intent);
-    reads.push_back(std::move(done));
-  }
-  void Write(const EntityKey&, const CustomerEntitlements& value, MonoTime) override { writes.push_back(value); }
-  void FetchEnded(const EntityKey&, bool ok) override { ended.push_back(ok); }
-  void Apply(const UsageReceipt&) override {}
-
-  void Answer(absl::StatusOr<SharedRecord> record) {
-    ReadDone done = std::move(reads.front());
-    reads.pop_front();
-    std::move(done)(std::move(record));
-  }
-  /// Without an age: kept current.
-  void Have(double usage, std::optional<Millis> age = std::nullopt) {
-    Answer(SharedRecord{.entitlements = Of({Metered("calls", 10, usage)}), .age = age});
-  }
-  void HaveNothing() { Answer(absl::NotFoundError("not there")); }
-
-  bool is_available = true;
-  std::deque<ReadDone> reads;
-  std::vector<Intent> intents;
-  std::vector<CustomerEntitlements> writes;
-  std::vector<bool> ended;
-};
 
 class SharedStoreTest : public ::testing::Test {
  protected:
@@ -56,8 +25,9 @@ class SharedStoreTest : public ::testing::Test {
 
   static constexpr EntityKeyView kKey{"c", ""};
 
-  void Resolve(Got& got, EntitlementResolver::Patience patience = EntitlementResolver::Patience::kDeadline) {
-    resolver_.Resolve(kKey, patience, time_.Now() + Millis(5'000), [&got](const Resolution& resolution) {
+  void Resolve(Got& got, EntitlementResolver::Patience patience = EntitlementResolver::Patience::kDeadline,
+               Millis age_max = Millis::max()) {
+    const auto done = [&got](const Resolution& resolution) {
       ++got.answers;
       got.fetched = resolution.fetched;
       got.shared = resolution.shared;
@@ -65,8 +35,10 @@ class SharedStoreTest : public ::testing::Test {
       FeatureView view;
       resolution.record->ReadFeature(0, view);
       got.usage = view.current_usage;
-    });
+    };
+    resolver_.Resolve(kKey, patience, time_.Now() + Millis(5'000), done, age_max);
   }
+  void ResolveYounger(Got& got, Millis age_max) { Resolve(got, EntitlementResolver::Patience::kDeadline, age_max); }
 
   std::optional<double> Held() {
     const EpochDomain::Guard guard(epochs_);
@@ -90,7 +62,7 @@ class SharedStoreTest : public ::testing::Test {
   LiveCover cover_;
   RecordDoor door_{cache_, time_, random_, cover_, {}};
   testing::FakeSource source_;
-  FakeStore store_;
+  testing::FakeStore store_;
   EntitlementResolver resolver_{cache_, door_, cover_, source_, source_, time_, time_, metrics_, {}, &store_};
 };
 
@@ -157,6 +129,48 @@ TEST_F(SharedStoreTest, AYoungRecordThatNobodyKeepsCurrentLivesOutItsTime) {
   EXPECT_FALSE(Suspect());
   time_.Advance(Millis(20'000));
   EXPECT_TRUE(Suspect());
+}
+
+TEST_F(SharedStoreTest, WhoWantsYoungerDataWaitsForUpstreamAndOthersDoNot) {
+  Got any;
+  Got young;
+  Resolve(any);
+  ResolveYounger(young, Millis(9'999));
+  store_.Have(3, Millis(10'000));
+  EXPECT_EQ(any.usage, 3);
+  EXPECT_TRUE(any.shared);
+  EXPECT_EQ(young.answers, 0);
+  Got late;
+  ResolveYounger(late, Millis(0));
+  ASSERT_EQ(source_.fetches, 1U) << "joins it";
+  source_.Answer(Of({Metered("calls", 10, 4)}));
+  for (const Got& got : {young, late}) {
+    EXPECT_EQ(got.answers, 1);
+    EXPECT_EQ(got.usage, 4);
+    EXPECT_FALSE(got.shared);
+  }
+  EXPECT_EQ(resolver_.fetches(), 0U);
+}
+
+TEST_F(SharedStoreTest, WhoWantsYoungerDataThanASuspectRecordWaitsOutHisDeadline) {
+  Got any;
+  Got young;
+  Resolve(any);
+  ResolveYounger(young, Millis(10'000));
+  store_.Have(3, Millis(3'600'000));
+  time_.Advance(Millis(250));
+  EXPECT_EQ(any.answers, 1);
+  EXPECT_EQ(young.answers, 0);
+  source_.Answer(Of({Metered("calls", 10, 4)}));
+  EXPECT_EQ(young.usage, 4);
+}
+
+TEST_F(SharedStoreTest, AnAgeThatIsAskedForIsOfTheData) {
+  Got got;
+  ResolveYounger(got, Millis(10'000));
+  store_.Have(3, Millis(10'000));
+  EXPECT_EQ(got.usage, 3);
+  EXPECT_EQ(source_.fetches, 0U);
 }
 
 TEST_F(SharedStoreTest, AnEmptiedStoreGetsBackWhatMemoryHolds) {

@@ -10,6 +10,7 @@
 #include "support/builders.h"
 #include "support/fake_call.h"
 #include "support/fake_source.h"
+#include "support/fake_store.h"
 #include "support/sim_clock.h"
 #include "support/status_matchers.h"
 
@@ -57,6 +58,7 @@ class NullSink : public UsageSink {
 class HandlersTest : public ::testing::Test {
  protected:
   HandlersTest() {
+    store_.is_available = false;  // most do without
     fallbacks_.Add("configured", {.has_access = true, .usage_limit = 9});
     handlers_ = MakeHandlers({.cache = cache_,
                               .resolver = resolver_,
@@ -112,7 +114,8 @@ class HandlersTest : public ::testing::Test {
   RecordDoor door_{cache_, time_, random_, cover_, {}};
   testing::FakeSource source_;
   testing::FakeSource reload_source_;
-  EntitlementResolver resolver_{cache_, door_, cover_, source_, reload_source_, time_, time_, metrics_, {}};
+  testing::FakeStore store_;
+  EntitlementResolver resolver_{cache_, door_, cover_, source_, reload_source_, time_, time_, metrics_, {}, &store_};
   NullSink sink_;
   UsageReporter reporter_{sink_, door_};
   FallbackTable fallbacks_;
@@ -571,6 +574,30 @@ TEST_F(StalenessTest, UnderALiveFeedNothingIsStale) {
   time_.Advance(Millis(3'600'000));
   EXPECT_FALSE(Metered1(*Ask("0")).is_fallback());
   EXPECT_EQ(source_.fetches, 1U);
+}
+
+TEST_F(StalenessTest, ASharedRecordThatIsTooOldIsNoAnswer) {
+  store_.is_available = true;
+  const auto patient = Ask("10000");
+  const auto picky = Ask("9999");
+  store_.Have(3, Millis(10'000));
+  EXPECT_EQ(Metered1(*patient).entitlement().current_usage(), 3);
+  EXPECT_EQ(patient->origin.source, Source::kRedis);
+  EXPECT_EQ(patient->origin.age, Millis(10'000)) << "not of the reading";
+  EXPECT_EQ(picky->ends, 0);
+  source_.Fail();
+  EXPECT_TRUE(Metered1(*picky).is_fallback());
+  EXPECT_EQ(metrics_.decision_age.sum_secs(), 10);
+}
+
+TEST_F(StalenessTest, ASharedRecordThatIsKeptCurrentIsNotStale) {
+  cover_.OnLive(time_.Now());
+  time_.Advance(Millis(1));
+  store_.is_available = true;
+  const auto call = Ask("0");
+  store_.Have(3);
+  EXPECT_EQ(call->origin.source, Source::kRedis);
+  EXPECT_EQ(call->origin.age, Millis(0));
 }
 
 TEST_F(StalenessTest, NonsenseIsRefusedByName) {

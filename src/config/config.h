@@ -89,7 +89,7 @@ struct Config {
   uint16_t port = 8443;
   uint16_t grpc_port = 0;  ///< 0: off
   std::string grpc_socket;
-  PlaintextFront plaintext_front = PlaintextFront::kGrpc;
+  PlaintextFront plaintext_front = PlaintextFront::kNghttp2;
   TlsConfig tls;
   uint16_t http_port = 8080;  ///< 0: off
   bool http_port_given = false;

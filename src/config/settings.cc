@@ -264,8 +264,9 @@ std::vector<Setting> MakeSettings() {
        "Who signs the certificates that clients must then show.", false, Text(MEMBER(tls.client_ca_file))},
       {"GRPC_SOCKET", kListenersGroup, "a path of at most 107 bytes", "off", "Unix domain socket for gRPC, mode 0660.",
        false, TextIf(MEMBER(grpc_socket), IsSocketPath)},
-      {"GRPC_FRONT", kListenersGroup, "grpc or nghttp2", "grpc",
-       "What serves gRPC without TLS: grpc++, or our own on libnghttp2, at a fraction of the CPU (docs/adr/0022).",
+      {"GRPC_FRONT", kListenersGroup, "grpc or nghttp2", "nghttp2",
+       "What serves gRPC without TLS: our own front on libnghttp2, or grpc++, which takes twice the CPU "
+       "(docs/adr/0022).",
        false, OneOf(kPlaintextFronts, MEMBER(plaintext_front))},
       {"HTTP_PORT", kListenersGroup, kPortOrOffAccepted, "8080", "Probes and metrics over HTTP.", false, HttpPort()},
       {"HEALTH_ENDPOINT_URL", kListenersGroup, "a path", "livez", "Path of the liveness probe.", false,

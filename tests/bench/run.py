@@ -14,7 +14,7 @@ import tempfile
 
 import page
 import plots
-from servers import compare, hit_instructions, load, machine, start_daemon, start_floor, start_limit, world
+from servers import GRPC_FRONT_NAME, compare, hit_instructions, load, machine, start_daemon, start_floor, start_limit, world
 
 
 def load_tables(build: pathlib.Path, rounds: int, seconds: float, customers: int) -> tuple:
@@ -24,12 +24,14 @@ def load_tables(build: pathlib.Path, rounds: int, seconds: float, customers: int
         floor = start_floor(build, 1, f"{folder}/floor")
         limit = start_limit(build, f"{folder}/limit")
         daemon = start_daemon(build, str(data), socket=f"{folder}/daemon")
-        servers = [floor, daemon, limit]
+        grpc = start_daemon(build, str(data), GRPC_FRONT_NAME, socket=f"{folder}/grpc", GRPC_FRONT="grpc")
+        servers = [floor, daemon, grpc, limit]
         for server in servers:
             stack.callback(server.stop)
         idle = {server.name: server.rss_kib() for server in servers}
         # Every customer once, so that the rounds see hits only.
-        load(build, daemon, customers=customers, inflight=16, fill=1)
+        for each in (daemon, grpc):
+            load(build, each, customers=customers, inflight=16, fill=1)
         common = {"seconds": seconds, "customers": customers, "warmup": 0.3}
         rows = []
         for inflight, connections in ((1, 1), (64, 4), (256, 4)):

@@ -13,13 +13,12 @@ import sys
 import typing
 
 FEATURES = 20
+GRPC_FRONT_NAME = "stigg-sidecar, grpc++ front"
 
 
-def world(customers: int) -> dict:
-    """A data file (docs/dev.md) of customers with twenty metered features each."""
-    features = {
-        f"feature-{i:02d}": {"type": "metered", "units": "call", "unitsPlural": "calls"} for i in range(FEATURES)
-    }
+def world(customers: int, count: int = FEATURES) -> dict:
+    """A data file (docs/dev.md) of customers with `count` metered features each."""
+    features = {f"feature-{i:02d}": {"type": "metered", "units": "call", "unitsPlural": "calls"} for i in range(count)}
     plan = {feature: {"limit": 1000, "reset": "month"} for feature in features}
     usage = {feature: 420 for feature in features}
     return {

@@ -13,7 +13,7 @@ import tempfile
 
 import page
 import plots
-from servers import FEATURES, compare, load, machine, start_daemon, start_floor, start_limit, world
+from servers import FEATURES, GRPC_FRONT_NAME, compare, load, machine, start_daemon, start_floor, start_limit, world
 
 CUSTOMERS = (1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS = (1, 2, 4, 8, 16, 64)
@@ -159,14 +159,16 @@ def main() -> None:
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(folder, "data.json")
         data.write_text(json.dumps(world(options.customers)))
-        servers = [start_floor(build, 1), start_daemon(build, str(data)), start_limit(build)]
+        grpc = start_daemon(build, str(data), GRPC_FRONT_NAME, GRPC_FRONT="grpc")
+        servers = [start_floor(build, 1), start_daemon(build, str(data)), grpc, start_limit(build)]
         for server in servers:
             stack.callback(server.stop)
         daemon = servers[1]
-        load(build, daemon, customers=options.customers, inflight=16, fill=1)
+        for each in (daemon, grpc):
+            load(build, each, customers=options.customers, inflight=16, fill=1)
         for part in (
             by_connections(build, servers, rounds, seconds, options.customers),
-            silence(build, servers[:2]),
+            silence(build, servers[:3]),
             by_rate(build, daemon, rounds, seconds, options.customers),
             profile(build, daemon, options.customers),
         ):

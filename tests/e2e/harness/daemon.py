@@ -24,7 +24,7 @@ DEFAULTS: dict[str, object] = {
     "GRPC_FRONT": os.environ.get("SIDECAR_FRONT"),
 }
 """What tests want unless they say otherwise: loopback only, no feed, no settling before the end; the front that
-SIDECAR_FRONT names."""
+SIDECAR_FRONT names, if it is set."""
 
 _STARTS_MAX = 3
 """Ports found free may be taken by a neighbour before the daemon binds them; then others are tried."""

@@ -1,0 +1,160 @@
+"""What several replicas ask of upstream, and what customers cost in memory, beside the models of docs/performance.md.
+
+Standard library only. Started by scripts/bench fleet.
+"""
+
+import contextlib
+import json
+import math
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+import page
+from servers import Server, free_port, load, machine, start_daemon, start_follower, start_upstream, world
+
+CUSTOMERS = 20_000
+RATE = 4_000  # checks a second of all replicas together
+ZIPF = 0.99
+SECONDS = 10
+TTL = 2  # seconds
+CASES = (
+    # replicas, live feed, Redis
+    (1, False, False),
+    (3, False, False),
+    (3, False, True),
+    (1, True, False),
+    (3, True, False),
+    (3, True, True),
+)
+FEATURES = (1, 5, 20, 60)
+
+
+def fetches_of_a_customer(rate: float, seconds: float, ttl: float) -> float:
+    """Expected number in `seconds`, when checks come at random at `rate` and each fetch serves those of the next `ttl`.
+
+    The k-th happens in time when k checks of a Poisson process fit into what k - 1 times of rest leave.
+    """
+    total, k = 0.0, 1
+    while (left := seconds - (k - 1) * ttl) > 0:
+        mean = rate * left
+        term, below = math.exp(-mean), 0.0
+        for j in range(k):
+            below += term
+            term *= mean / (j + 1)
+        total += 1 - below
+        k += 1
+    return total
+
+
+def expected(replicas: int, feed: bool, redis: bool) -> float:
+    """Upstream requests: each replica asks for what it does not have, all of them for one customer once with Redis."""
+    weights = [1 / (i + 1) ** ZIPF for i in range(CUSTOMERS)]
+    asking = 1 if redis else replicas
+    ttl = math.inf if feed else TTL
+    return sum(
+        asking * fetches_of_a_customer(RATE / asking * weight / sum_of, SECONDS, ttl)
+        for sum_of in [sum(weights)]
+        for weight in weights
+    )
+
+
+def edge_requests(daemon: Server) -> int:
+    text = urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
+    return sum(int(n) for n in re.findall(r'^sidecar_upstream_requests_total\{.*target="edge".*\} (\d+)$', text, re.MULTILINE))
+
+
+def start_redis(stack: contextlib.ExitStack) -> dict:
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    redis = Server("redis", command, {}, "Ready to accept", port)
+    stack.callback(redis.stop)
+    return {"REDIS_ENVIRONMENT_PREFIX": "bench", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+
+
+def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bool) -> int:
+    with contextlib.ExitStack() as stack:
+        upstream = start_upstream(build, data)
+        stack.callback(upstream.stop)
+        more = {"ENTITLEMENTS_TTL_SECS": str(TTL), "WS_ENABLED": str(int(feed))}
+        if redis:
+            more |= start_redis(stack)
+        daemons = []
+        for number in range(replicas):
+            http_port = free_port()
+            daemon = start_follower(build, upstream, f"replica {number}", more | {"HTTP_PORT": str(http_port)})
+            stack.callback(daemon.stop)
+            daemon.http_port = http_port
+            daemons.append(daemon)
+        before = sum(edge_requests(daemon) for daemon in daemons)
+        options = {
+            "inflight": 64, "connections": 2, "customers": CUSTOMERS, "zipf": ZIPF, "warmup": 0,
+            "seconds": SECONDS, "rate": RATE / replicas,
+        }  # fmt: skip
+        loads = [
+            subprocess.Popen(
+                [build / "tests/bench/load_generator", "--target", daemon.target, "--pid", str(daemon.pid)]
+                + [word for name, value in options.items() for word in (f"--{name}", str(value))],
+                stdout=subprocess.PIPE, text=True,
+            )
+            for daemon in daemons
+        ]  # fmt: skip
+        for each in loads:
+            if json.loads(each.communicate()[0])["failures"]:
+                raise RuntimeError("calls failed")
+        return sum(edge_requests(daemon) for daemon in daemons) - before
+
+
+def of_upstream(build: pathlib.Path) -> list:
+    lines = ["| replicas | live feed | Redis | requests a second | by the model | error |", "|--:|---|---|--:|--:|--:|"]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
+        json.dump(world(CUSTOMERS), data)
+        data.flush()
+        for replicas, feed, redis in CASES:
+            seen, said = measure(build, data.name, replicas, feed, redis), expected(replicas, feed, redis)
+            print(f"  {replicas} replicas, feed {feed}, Redis {redis}: {seen} of {said:.0f}", file=sys.stderr)
+            lines.append(
+                f"| {replicas} | {'yes' if feed else 'no'} | {'yes' if redis else 'no'} | {seen / SECONDS:,.0f} | "
+                f"{said / SECONDS:,.0f} | {seen / said - 1:+.1%} |"
+            )
+    return lines
+
+
+def of_memory(build: pathlib.Path) -> list:
+    sizes = {}
+    for features in FEATURES:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
+            json.dump(world(5_000, features), data)
+            data.flush()
+            daemon = start_daemon(build, data.name)
+            try:
+                load(build, daemon, customers=5_000, inflight=32, fill=1)
+                metrics = page.fetch_metrics(daemon)
+                sizes[features] = metrics["sidecar_cache_bytes"] / metrics["sidecar_cache_entries"]
+            finally:
+                daemon.stop()
+    each = (sizes[FEATURES[-1]] - sizes[FEATURES[0]]) / (FEATURES[-1] - FEATURES[0])
+    base = sizes[FEATURES[0]] - each * FEATURES[0]
+    lines = ["| metered features a customer | bytes a customer | by the model | error |", "|--:|--:|--:|--:|"]
+    for features, size in sizes.items():
+        error = "fitted" if features in (FEATURES[0], FEATURES[-1]) else f"{(base + each * features) / size - 1:+.1%}"
+        lines.append(f"| {features} | {size:,.0f} | {base + each * features:,.0f} | {error} |")
+    return [*lines, "", f"The model: {base:.0f} bytes a customer and {each:.0f} a feature."]
+
+
+def main() -> None:
+    options = page.options(__doc__)
+    text = [
+        f"Measured on {machine()}; {RATE:,} checks a second of {CUSTOMERS:,} customers, zipf {ZIPF}, for {SECONDS} s from empty, "
+        f"`ENTITLEMENTS_TTL_SECS={TTL}`.", "",
+        *of_upstream(options.build), "",
+        *of_memory(options.build),
+    ]  # fmt: skip
+    page.publish("fleet", "\n".join(text), options.write)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
 import urllib.request
 
 import page
@@ -54,7 +56,7 @@ def expected(replicas: int, feed: bool, redis: bool) -> float:
     """Upstream requests: each replica asks for what it does not have, all of them for one customer once with Redis."""
     weights = [1 / (i + 1) ** ZIPF for i in range(CUSTOMERS)]
     asking = 1 if redis else replicas
-    ttl = math.inf if feed else TTL
+    ttl = SECONDS if feed else TTL
     return sum(
         asking * fetches_of_a_customer(RATE / asking * weight / sum_of, SECONDS, ttl)
         for sum_of in [sum(weights)]
@@ -65,6 +67,16 @@ def expected(replicas: int, feed: bool, redis: bool) -> float:
 def edge_requests(daemon: Server) -> int:
     text = urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
     return sum(int(n) for n in re.findall(r'^sidecar_upstream_requests_total\{.*target="edge".*\} (\d+)$', text, re.MULTILINE))
+
+
+def wait_until_ready(daemon: Server) -> None:
+    """Until its start-up check of upstream has ended."""
+    for _ in range(200):
+        with contextlib.suppress(urllib.error.URLError):
+            urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/readyz", timeout=10).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{daemon.name} does not get ready")
 
 
 def start_redis(stack: contextlib.ExitStack) -> dict:
@@ -89,6 +101,8 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
             stack.callback(daemon.stop)
             daemon.http_port = http_port
             daemons.append(daemon)
+        for daemon in daemons:
+            wait_until_ready(daemon)
         before = sum(edge_requests(daemon) for daemon in daemons)
         options = {
             "inflight": 64, "connections": 2, "customers": CUSTOMERS, "zipf": ZIPF, "warmup": 0,

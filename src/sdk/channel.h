@@ -1,0 +1,16 @@
+// The connection to a sidecar.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "stigg/sidecar/client.h"
+
+namespace stigg::sidecar::sdk {
+
+/// Checks the options, reads PEM files. INVALID_ARGUMENT or NOT_FOUND, naming the option.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options);
+
+}  // namespace stigg::sidecar::sdk

@@ -58,7 +58,8 @@ void ReadOrigin(const Trailers& trailers, Answer& answer) {
   }
   const std::string_view age = trailers.Get("x-entitlement-age-ms");
   int64_t ms = 0;
-  if (!age.empty() && std::from_chars(age.data(), age.data() + age.size(), ms).ec == std::errc()) answer.age = Millis(ms);
+  if (!age.empty() && std::from_chars(age.data(), age.data() + age.size(), ms).ec == std::errc())
+    answer.age = Millis(ms);
 }
 
 template <typename Rpc>

@@ -22,8 +22,9 @@ constexpr Millis kKeepaliveMin{10'000};
 
 /// What may be repeated. Reports of usage are not here: they have no key that would tell a repetition.
 constexpr const char* kRepeatable[] = {
-    "GetBooleanEntitlement", "GetNumericEntitlement", "GetMeteredEntitlement", "GetEnumEntitlement", "GetEntitlement",
-    "GetEntitlementV2",      "GetEntitlements",       "GetEntitlementsStateV2", "ReportEvents",      "ReloadEntitlements",
+    "GetBooleanEntitlement", "GetNumericEntitlement", "GetMeteredEntitlement", "GetEnumEntitlement",
+    "GetEntitlement",        "GetEntitlementV2",      "GetEntitlements",       "GetEntitlementsStateV2",
+    "ReportEvents",          "ReloadEntitlements",
 };
 
 std::string ServiceConfig(int attempts) {
@@ -42,7 +43,8 @@ absl::Status CheckOptions(const ClientOptions& options) {
     return InvalidArgument("port: ", options.port, "; expected 1 to 65535");
   }
   if (options.socket_path.empty() && options.host.empty()) return InvalidArgument("host: must not be empty");
-  if (options.timeout < Millis(1)) return InvalidArgument("timeout: ", options.timeout.count(), " ms; expected 1 or more");
+  if (options.timeout < Millis(1))
+    return InvalidArgument("timeout: ", options.timeout.count(), " ms; expected 1 or more");
   if (options.keepalive < kKeepaliveMin) {
     return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 or more");
   }

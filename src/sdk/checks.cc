@@ -100,8 +100,8 @@ std::optional<EntitlementAnswer> AnyFallback(const std::optional<Fallback>& of_c
 EntitlementAnswer AnswerOf(v1::EntitlementV2& message) {
   EntitlementAnswer answer;
   ReadVerdict(message, answer);
-  answer.entitlement = message.has_credit() ? Entitlement(ValueOf(std::move(*message.mutable_credit())))
-                                            : EntitlementOf(message);
+  answer.entitlement =
+      message.has_credit() ? Entitlement(ValueOf(std::move(*message.mutable_credit()))) : EntitlementOf(message);
   return answer;
 }
 

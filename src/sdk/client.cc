@@ -21,7 +21,8 @@ class Client::Impl {
 
   ~Impl() {
     absl::MutexLock lock(&mu_);
-    mu_.Await(absl::Condition(+[](size_t* under_way) { return *under_way == 0; }, &under_way_));
+    mu_.Await(absl::Condition(
+        +[](size_t* under_way) { return *under_way == 0; }, &under_way_));
   }
 
   template <typename Rpc>
@@ -162,8 +163,7 @@ void Client::GetMeteredEntitlementAsync(const MeteredCheck& check, const CallOpt
 void Client::GetEnumEntitlementAsync(const EnumCheck& check, const CallOptions& call, Done<EnumAnswer> done) {
   impl_->Start<sdk::EnumRpc>(check, call, std::move(done));
 }
-void Client::GetEntitlementAsync(const EntitlementCheck& check, const CallOptions& call,
-                                 Done<EntitlementAnswer> done) {
+void Client::GetEntitlementAsync(const EntitlementCheck& check, const CallOptions& call, Done<EntitlementAnswer> done) {
   impl_->Start<sdk::EntitlementRpc>(check, call, std::move(done));
 }
 void Client::GetEntitlementV2Async(const EntitlementCheckV2& check, const CallOptions& call,

@@ -31,9 +31,10 @@ std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 
 absl::Status WithError(const ::sidecar::UpstreamFailure& failure) {
   absl::Status status = failure.status;
-  status.SetPayload(kErrorUrl, absl::Cord(Dump({{"code", failure.upstream_code},
-                                                {"traceId", failure.trace_id},
-                                                {"httpStatus", failure.http_status}})));
+  status.SetPayload(
+      kErrorUrl,
+      absl::Cord(
+          Dump({{"code", failure.upstream_code}, {"traceId", failure.trace_id}, {"httpStatus", failure.http_status}})));
   return status;
 }
 
@@ -117,7 +118,8 @@ absl::StatusOr<ProvisionedCustomer> CloudApi::ProvisionCustomer(const CustomerTo
   if (!customer.name.empty()) input["name"] = customer.name;
   if (!customer.email.empty()) input["email"] = customer.email;
   const absl::StatusOr<Json> made = Member(
-      Execute({.name = "ProvisionCustomer", .document = kProvisionCustomer, .variables_json = Dump({{"input", input}})}),
+      Execute(
+          {.name = "ProvisionCustomer", .document = kProvisionCustomer, .variables_json = Dump({{"input", input}})}),
       {"provisionCustomer", "customer"});
   if (!made.ok()) return made.status();
   absl::Status status;

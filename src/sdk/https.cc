@@ -36,7 +36,9 @@ class Exchanger {
  public:
   Exchanger(const ::sidecar::UrlParts& url, std::chrono::milliseconds timeout)
       : host_(url.host.starts_with('[') ? url.host.substr(1, url.host.size() - 2) : url.host),
-        port_(!url.port.empty() ? url.port : url.scheme == "https" ? "443" : "80"),
+        port_(!url.port.empty()       ? url.port
+              : url.scheme == "https" ? "443"
+                                      : "80"),
         deadline_(std::chrono::steady_clock::now() + timeout) {}
 
   HttpResult Run(const HttpRequest& request, const ::sidecar::UrlParts& url, const std::string& extra_ca_file) {
@@ -46,7 +48,8 @@ class Exchanger {
     if (url.scheme == "https") {
       if (result.status = Secure(extra_ca_file); !result.status.ok()) return result;
     }
-    http::request<http::string_body> message(http::string_to_verb(request.method), url.path.empty() ? "/" : url.path, 11);
+    http::request<http::string_body> message(http::string_to_verb(request.method), url.path.empty() ? "/" : url.path,
+                                             11);
     message.set(http::field::host, url.port.empty() ? url.host : StrCat(url.host, ":", url.port));
     message.set(http::field::connection, "close");
     for (const auto& [name, value] : request.headers) message.set(name, value);
@@ -57,7 +60,8 @@ class Exchanger {
     parser.body_limit(kBodyMax);
     boost::beast::flat_buffer buffer;
     const auto talk = [&](auto& stream) {
-      if (result.status = Wait("sending", [&](auto done) { http::async_write(stream, message, done); }); !result.status.ok()) {
+      if (result.status = Wait("sending", [&](auto done) { http::async_write(stream, message, done); });
+          !result.status.ok()) {
         return;
       }
       result.status = Wait("reading the answer", [&](auto done) { http::async_read(stream, buffer, parser, done); });
@@ -101,17 +105,19 @@ class Exchanger {
   absl::Status Connect() {
     tcp::resolver::results_type addresses;
     const auto resolve = [&](auto done) {
-      resolver_.async_resolve(host_, port_, [&addresses, done](const NetError& error, tcp::resolver::results_type found) mutable {
-        addresses = std::move(found);
-        done(error);
-      });
+      resolver_.async_resolve(host_, port_,
+                              [&addresses, done](const NetError& error, tcp::resolver::results_type found) mutable {
+                                addresses = std::move(found);
+                                done(error);
+                              });
     };
     if (absl::Status status = Wait("looking up the address", resolve); !status.ok()) return status;
     return Wait("connecting", [&](auto done) { asio::async_connect(socket_, addresses, done); });
   }
 
   absl::Status Secure(const std::string& extra_ca_file) {
-    if (absl::Status status = ::sidecar::TrustAuthorities(ssl_, extra_ca_file, "extra_ca_file"); !status.ok()) return status;
+    if (absl::Status status = ::sidecar::TrustAuthorities(ssl_, extra_ca_file, "extra_ca_file"); !status.ok())
+      return status;
     tls_.emplace(socket_, ssl_);
     if (absl::Status status = ::sidecar::ExpectHost(tls_->native_handle(), host_); !status.ok()) return status;
     NetError error;

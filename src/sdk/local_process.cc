@@ -84,6 +84,8 @@ std::vector<std::string> WholeEnvironment(const std::map<std::string, std::strin
   return all;
 }
 
+bool IsPortTaken(std::string_view said) { return ::sidecar::Contains(said, strerror(EADDRINUSE)); }
+
 struct Spawned {
   pid_t pid;
   int output;
@@ -93,7 +95,8 @@ struct Spawned {
 absl::StatusOr<Spawned> Spawn(const std::string& program, const std::map<std::string, std::string>& settings) {
   std::array<int, 2> output{};
   std::array<int, 2> errors{};
-  if (pipe2(output.data(), O_CLOEXEC) != 0) return Error(absl::StatusCode::kResourceExhausted, "pipe: ", strerror(errno));
+  if (pipe2(output.data(), O_CLOEXEC) != 0)
+    return Error(absl::StatusCode::kResourceExhausted, "pipe: ", strerror(errno));
   if (pipe2(errors.data(), O_CLOEXEC) != 0) {
     const int why = errno;
     close(output[0]);
@@ -105,7 +108,8 @@ absl::StatusOr<Spawned> Spawn(const std::string& program, const std::map<std::st
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, output[1], 1);
   posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
-  // Signals that this thread blocks are not the child's; Ctrl-C at the terminal is for this process, which ends the child.
+  // Signals that this thread blocks are not the child's; Ctrl-C at the terminal is for this process, which ends the
+  // child.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -201,7 +205,7 @@ absl::StatusOr<std::unique_ptr<LocalProcess>> LocalProcess::Start(const LocalSid
     std::unique_ptr<LocalProcess> process(new LocalProcess(spawned->pid, port, spawned->output, spawned->errors));
     absl::Status status = process->WaitUntilReady(local.start_timeout);
     if (status.ok()) return process;
-    if (local.port != 0 || start == kStartsMax || !absl::IsUnavailable(status)) return status;
+    if (local.port != 0 || start == kStartsMax || !IsPortTaken(::sidecar::Message(status))) return status;
   }
 }
 
@@ -238,14 +242,16 @@ absl::Status LocalProcess::WaitUntilReady(Millis timeout) {
     const bool in_time = mu_.AwaitWithTimeout(absl::Condition(&settled), absl::FromChrono(timeout));
     if (ready_) return absl::OkStatus();
     if (!in_time) {
-      return Error(absl::StatusCode::kDeadlineExceeded, "the sidecar is not ready after ", timeout.count(), " ms: ", errors_);
+      return Error(absl::StatusCode::kDeadlineExceeded, "the sidecar is not ready after ", timeout.count(),
+                   " ms: ", errors_);
     }
     said = errors_;
   }
   if (Reap(kEndTimeout) && WIFEXITED(exit_status_)) {
     const int code = WEXITSTATUS(exit_status_);
     if (code == 127) return Error(absl::StatusCode::kNotFound, "program: it could not be started");
-    return Error(code == kConfigurationExit ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kUnavailable,
+    const bool refused = code == kConfigurationExit && !IsPortTaken(said);
+    return Error(refused ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kUnavailable,
                  "the sidecar ended with ", code, ": ", said);
   }
   return Error(absl::StatusCode::kUnavailable, "the sidecar ended before it was ready: ", said);

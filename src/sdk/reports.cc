@@ -49,7 +49,8 @@ void UsageBulkRpc::Write(const Question& reports, Request& request) {
 std::vector<UsageReceipt> UsageBulkRpc::Read(Response&& response) {
   std::vector<UsageReceipt> receipts;
   receipts.reserve(static_cast<size_t>(response.usages_size()));
-  for (v1::ReportUsageResponse& usage : *response.mutable_usages()) receipts.push_back(UsageRpc::Read(std::move(usage)));
+  for (v1::ReportUsageResponse& usage : *response.mutable_usages())
+    receipts.push_back(UsageRpc::Read(std::move(usage)));
   return receipts;
 }
 

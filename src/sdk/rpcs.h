@@ -1,5 +1,5 @@
-// The RPCs of the contract as the client sees them: a question and an answer in plain values, what they are on the wire,
-// and what is answered when the sidecar cannot be reached.
+// The RPCs of the contract as the client sees them: a question and an answer in plain values, what they are on the
+// wire, and what is answered when the sidecar cannot be reached.
 //
 // Each is a struct of:
 //   Question, Answer     values of include/stigg/sidecar/types.h

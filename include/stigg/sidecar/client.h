@@ -51,25 +51,27 @@ struct ClientOptions {
 };
 
 struct CallOptions {
-  std::optional<Millis> timeout;        ///< at least 1 ms
-  std::optional<Millis> max_staleness;  ///< of a check: older data is refreshed within the deadline, or counts as unknown
-  bool accept_durable = false;          ///< of a usage report: it may be spooled when the cloud cannot take it
-  bool trace = false;                   ///< asks where the answer comes from, also when it is a routine hit
+  std::optional<Millis> timeout;  ///< at least 1 ms
+  std::optional<Millis>
+      max_staleness;            ///< of a check: older data is refreshed within the deadline, or counts as unknown
+  bool accept_durable = false;  ///< of a usage report: it may be spooled when the cloud cannot take it
+  bool trace = false;           ///< asks where the answer comes from, also when it is a routine hit
 };
 
 /// One connection to one sidecar, made when it is first used and again whenever it is lost. Thread-safe.
 ///
 /// A check fails with INVALID_ARGUMENT when the question is wrong (the message names the field), and with
-/// UNAUTHENTICATED, PERMISSION_DENIED or UNIMPLEMENTED when the server is not one that answers us. Otherwise the sidecar answers, and
-/// when it cannot be reached in time, the fallback of the call does, or ClientOptions::fallbacks: `source` is then
-/// kUnreachable. Without either it is the status of the call: UNAVAILABLE, DEADLINE_EXCEEDED or what else ended it.
+/// UNAUTHENTICATED, PERMISSION_DENIED or UNIMPLEMENTED when the server is not one that answers us. Otherwise the
+/// sidecar answers, and when it cannot be reached in time, the fallback of the call does, or ClientOptions::fallbacks:
+/// `source` is then kUnreachable. Without either it is the status of the call: UNAVAILABLE, DEADLINE_EXCEEDED or what
+/// else ended it.
 class Client {
  public:
   /// INVALID_ARGUMENT: an option is out of range; NOT_FOUND: a PEM file cannot be read. Does not wait for a connection.
   static absl::StatusOr<std::unique_ptr<Client>> Create(ClientOptions options);
 
-  /// Starts a sidecar of this client's own, waits until it is ready, and ends it with the client. Of `options`, host, port,
-  /// socket_path and tls are not used. Errors also as LocalSidecar's own (local_sidecar.h).
+  /// Starts a sidecar of this client's own, waits until it is ready, and ends it with the client. Of `options`, host,
+  /// port, socket_path and tls are not used. Errors also as LocalSidecar's own (local_sidecar.h).
   static absl::StatusOr<std::unique_ptr<Client>> CreateLocal(LocalSidecar local, ClientOptions options = {});
 
   /// Waits for calls that are under way; ends a local sidecar.
@@ -86,8 +88,8 @@ class Client {
   absl::StatusOr<EntitlementList> GetEntitlements(const Subject& subject, const CallOptions& call = {});
   absl::StatusOr<EntitlementState> GetEntitlementsStateV2(const Subject& subject, const CallOptions& call = {});
 
-  /// Status as the sidecar maps it (docs/api.md): UNAVAILABLE and DEADLINE_EXCEEDED of a report mean that it may have been
-  /// counted; RESOURCE_EXHAUSTED that it was not.
+  /// Status as the sidecar maps it (docs/api.md): UNAVAILABLE and DEADLINE_EXCEEDED of a report mean that it may have
+  /// been counted; RESOURCE_EXHAUSTED that it was not.
   absl::StatusOr<UsageReceipt> ReportUsage(const UsageReport& report, const CallOptions& call = {});
   /// At most 5,000; receipts in the order of the reports.
   absl::StatusOr<std::vector<UsageReceipt>> ReportUsageBulk(const std::vector<UsageReport>& reports,

@@ -13,10 +13,10 @@
 namespace stigg::sidecar {
 
 struct ApiOptions {
-  std::string key;                        ///< a server API key
+  std::string key;                           ///< a server API key
   std::string url = "https://api.stigg.io";  ///< without /graphql
-  Millis timeout{30'000};                 ///< of an operation, at least 1 ms
-  std::string extra_ca_file;              ///< PEM, trusted beside the system's authorities
+  Millis timeout{30'000};                    ///< of an operation, at least 1 ms
+  std::string extra_ca_file;                 ///< PEM, trusted beside the system's authorities
 };
 
 /// What the API says of an operation that failed, beside the status: of its first error.
@@ -57,9 +57,10 @@ struct SubscriptionToProvision {
 /// HTTP/1.1 to one API. Calls wait for their answer; safe from any number of threads, each operation on a
 /// connection of its own.
 ///
-/// Errors: INVALID_ARGUMENT (an option or argument cannot be sent, or the cloud says so), FAILED_PRECONDITION (there is no key), UNAUTHENTICATED,
-/// PERMISSION_DENIED, NOT_FOUND, RESOURCE_EXHAUSTED (throttled), DEADLINE_EXCEEDED, UNAVAILABLE (no connection, 5xx), UNKNOWN (an
-/// error with a code that is not in docs/protocol.md section 2.3). Nothing is sent twice.
+/// Errors: INVALID_ARGUMENT (an option or argument cannot be sent, or the cloud says so), FAILED_PRECONDITION (there is
+/// no key), UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, RESOURCE_EXHAUSTED (throttled), DEADLINE_EXCEEDED,
+/// UNAVAILABLE (no connection, 5xx), UNKNOWN (an error with a code that is not in docs/protocol.md section 2.3).
+/// Nothing is sent twice.
 class CloudApi {
  public:
   explicit CloudApi(ApiOptions options);

@@ -88,10 +88,10 @@ struct EnumEntitlement {
 struct Currency {
   std::string id;
   std::string display_name;
-  std::string description;     ///< may be empty
-  std::string unit_singular;   ///< may be empty
-  std::string unit_plural;     ///< may be empty
-  std::string metadata_json;   ///< an object as JSON; empty when there is none
+  std::string description;    ///< may be empty
+  std::string unit_singular;  ///< may be empty
+  std::string unit_plural;    ///< may be empty
+  std::string metadata_json;  ///< an object as JSON; empty when there is none
   friend bool operator==(const Currency&, const Currency&) = default;
 };
 

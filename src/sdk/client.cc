@@ -49,13 +49,16 @@ class Client::Impl {
       absl::MutexLock lock(&mu_);
       ++under_way_;
     }
-    (*stub_->async().*Rpc::kAsync)(&waiting->one.context, &waiting->one.request, &waiting->one.response,
-                                   [this, waiting](const grpc::Status& status) {
-                                     const std::unique_ptr<Waiting> own(waiting);
-                                     std::move(own->done)(own->one.Conclude(status, own->question, options_.fallbacks));
-                                     absl::MutexLock lock(&mu_);
-                                     --under_way_;
-                                   });
+    (*stub_->async().*Rpc::kAsync)(
+        &waiting->one.context, &waiting->one.request, &waiting->one.response,
+        [this, waiting](const grpc::Status& status) {
+          {
+            const std::unique_ptr<Waiting> own(waiting);
+            std::move(own->done)(own->one.Conclude(status, own->question, options_.fallbacks));
+          }  // it holds the channel, whose end waits for this thread
+          absl::MutexLock lock(&mu_);
+          --under_way_;
+        });
   }
 
   CloudApi& api() { return api_; }

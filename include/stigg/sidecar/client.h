@@ -99,7 +99,7 @@ class Client {
   /// Fetches the customer anew; whether the cloud knows him.
   absl::StatusOr<bool> ReloadEntitlements(const Subject& subject, const CallOptions& call = {});
 
-  /// The same without waiting: `done` is called once, on a thread of gRPC's, and must not block.
+  /// The same without waiting: `done` is called once, on a thread of gRPC's, and must not block nor end the client.
   template <typename Answer>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
 

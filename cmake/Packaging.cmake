@@ -20,4 +20,6 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
 # A file of the administrator's: an upgrade asks before it replaces it.
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/systemd/conffiles)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+# The daemon; the client library is another component (Sdk.cmake).
+set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};stigg-sidecar;Unspecified;/")
 include(CPack)

@@ -37,12 +37,11 @@ def fetch_metrics(daemon) -> dict:
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", text, re.MULTILINE)}
 
 
-def publish(section: str, text: str, write: bool) -> None:
-    """Prints the text and, if told to, puts it between its markers in docs/performance.md."""
+def publish(section: str, text: str, write: bool, path: pathlib.Path = pathlib.Path("docs/performance.md")) -> None:
+    """Prints the text and, if told to, puts it between its markers in the page."""
     print(text)
     if not write:
         return
     begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
-    path = pathlib.Path("docs/performance.md")
     before, rest = path.read_text().split(begin)
     path.write_text(f"{before}{begin}\n{text}\n{end}{rest.split(end)[1]}")

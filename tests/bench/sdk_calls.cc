@@ -1,5 +1,5 @@
-// What a call of the C++ client library costs beside the same call of the raw generated stub: CPU of this process, user and
-// system, alternating between the two in one run. Usage: sdk_calls HOST PORT ROUNDS CALLS. Prints one line of JSON.
+// What a call of the C++ client library costs beside the same call of the raw generated stub: CPU of this process, user
+// and system, alternating between the two in one run. Usage: sdk_calls HOST PORT ROUNDS CALLS. Prints one line of JSON.
 #include <grpcpp/grpcpp.h>
 #include <sys/resource.h>
 

@@ -3,18 +3,26 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+
 #include "stigg/sidecar/client.h"
+#include "support/certificate.h"
 #include "support/fixtures.h"
 #include "support/raw_server.h"
 #include "support/status_matchers.h"
+#include "support/tcp_server.h"
 
 namespace stigg::sidecar {
 namespace {
 
 using absl::StatusCode;
+using ::sidecar::testing::Certificate;
 using ::sidecar::testing::FailsWith;
 using ::sidecar::testing::IsOk;
 using ::sidecar::testing::RawServer;
+using ::sidecar::testing::TcpServer;
 using ::testing::HasSubstr;
 
 class CloudApiTest : public ::testing::Test {
@@ -115,6 +123,36 @@ TEST_F(CloudApiTest, NobodyAnswers) {
   CloudApi nowhere({.key = "k", .url = "http://127.0.0.1:1"});
   EXPECT_THAT(nowhere.Execute({.name = "A", .document = "{ a }"}),
               FailsWith(StatusCode::kUnavailable, "connecting failed"));
+}
+
+TEST(CloudApiTls, TheCertificateIsChecked) {
+  const Certificate certificate("DNS:localhost");
+  boost::asio::ssl::context context(boost::asio::ssl::context::tls_server);
+  context.use_certificate_chain_file(certificate.certificate_file());
+  context.use_private_key_file(certificate.key_file(), boost::asio::ssl::context::pem);
+  const TcpServer server([&context](TcpServer::Socket socket) {
+    boost::asio::ssl::stream<TcpServer::Socket> stream(std::move(socket), context);
+    stream.handshake(boost::asio::ssl::stream_base::server);
+    std::string request;
+    boost::asio::read_until(stream, boost::asio::dynamic_buffer(request), "{ a }");
+    const std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{\"data\": {\"a\": 1}}";
+    boost::asio::write(stream, boost::asio::buffer(answer));
+    stream.shutdown();
+  });
+  const auto ask = [&](const std::string& host, const std::string& ca_file) {
+    CloudApi api({.key = "k",
+                  .url = "https://" + host + ":" + server.port(),
+                  .timeout = Millis(10'000),
+                  .extra_ca_file = ca_file});
+    return api.Execute({.name = "A", .document = "{ a }"});
+  };
+  const auto data = ask("localhost", certificate.certificate_file());
+  ASSERT_THAT(data, IsOk());
+  EXPECT_EQ(*data, R"({"a":1})");
+  EXPECT_THAT(ask("localhost", ""), FailsWith(StatusCode::kUnavailable, "the certificate of localhost is refused"));
+  EXPECT_THAT(ask("127.0.0.1", certificate.certificate_file()),
+              FailsWith(StatusCode::kUnavailable, "the certificate of 127.0.0.1 is refused"));
+  EXPECT_THAT(ask("localhost", "/nonexistent"), FailsWith(StatusCode::kUnavailable, "extra_ca_file /nonexistent"));
 }
 
 TEST_F(CloudApiTest, AClientHasOne) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <thread>
 
 #include "sdk/local_process.h"
@@ -149,6 +150,48 @@ TEST(LocalSidecarTest, FallbacksOfACallAreTheSameWhoeverAnswers) {
     EXPECT_EQ(answers[1][i].access_denied_reason, answers[0][i].access_denied_reason) << i;
     EXPECT_TRUE(answers[1][i].entitlement == answers[0][i].entitlement) << i;
   }
+}
+
+TEST(LocalSidecarTest, KilledUnderTrafficItCostsNobodyMoreThanHisDeadlineAndIsFoundAgain) {
+  auto process = sdk::LocalProcess::Start(Offline());
+  ASSERT_THAT(process, IsOk());
+  LocalSidecar again = Offline();
+  again.port = (*process)->port();
+  const auto client = Client::Create({.host = "127.0.0.1", .port = again.port, .timeout = Millis(1'000)});
+  ASSERT_THAT(client, IsOk());
+  std::atomic<bool> stop{false};
+  std::atomic<int> by_sidecar{0};
+  std::atomic<int> by_client{0};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      while (!stop) {
+        const auto start = std::chrono::steady_clock::now();
+        const auto answer = (*client)->GetBooleanEntitlement(
+            {.customer_id = "c", .feature_id = "f", .fallback = BooleanFallback{.has_access = true}});
+        const bool late = std::chrono::steady_clock::now() - start > Millis(2'000);  // slack of a slow machine
+        if (!answer.ok() || !answer->has_access || late) ++wrong;
+        ++(answer.ok() && answer->source == Source::kUnreachable ? by_client : by_sidecar);
+      }
+    });
+  }
+  const auto count_on = [](const std::atomic<int>& count) {
+    const int from = count;
+    const auto deadline = std::chrono::steady_clock::now() + Millis(30'000);
+    while (count < from + 100 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_GE(count, from + 100);
+  };
+  count_on(by_sidecar);
+  kill((*process)->pid(), SIGKILL);
+  count_on(by_client);
+  process->reset();
+  process = sdk::LocalProcess::Start(again);
+  EXPECT_THAT(process, IsOk());
+  count_on(by_sidecar);
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(LocalSidecarTest, SaysWhyItDoesNotStart) {

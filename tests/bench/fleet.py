@@ -8,6 +8,7 @@ import json
 import math
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,15 @@ def wait_until_ready(daemon: Server) -> None:
     raise RuntimeError(f"{daemon.name} does not get ready")
 
 
+def redis_cost(port: str) -> tuple:
+    """Commands that Redis has run, and CPU seconds that it has used."""
+    with socket.create_connection(("127.0.0.1", int(port))) as connection, connection.makefile("rb") as answer:
+        connection.sendall(b"INFO\r\n")
+        text = answer.read(int(answer.readline()[1:])).decode()
+    figures = dict(re.findall(r"^(\w+):([\d.]+)", text, re.MULTILINE))
+    return int(figures["total_commands_processed"]), float(figures["used_cpu_user"]) + float(figures["used_cpu_sys"])
+
+
 def start_redis(stack: contextlib.ExitStack) -> dict:
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -87,7 +97,8 @@ def start_redis(stack: contextlib.ExitStack) -> dict:
     return {"REDIS_ENVIRONMENT_PREFIX": "bench", "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
 
 
-def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bool) -> int:
+def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bool) -> tuple:
+    """Requests to the Edge; Redis commands and their CPU seconds."""
     with contextlib.ExitStack() as stack:
         upstream = start_upstream(build, data)
         stack.callback(upstream.stop)
@@ -104,6 +115,7 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
         for daemon in daemons:
             wait_until_ready(daemon)
         before = sum(edge_requests(daemon) for daemon in daemons)
+        redis_before = redis_cost(more["REDIS_PORT"]) if redis else (0, 0.0)
         options = {
             "inflight": 64, "connections": 2, "customers": CUSTOMERS, "zipf": ZIPF, "warmup": 0,
             "seconds": SECONDS, "rate": RATE / replicas,
@@ -119,20 +131,23 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
         for each in loads:
             if json.loads(each.communicate()[0])["failures"]:
                 raise RuntimeError("calls failed")
-        return sum(edge_requests(daemon) for daemon in daemons) - before
+        redis_after = redis_cost(more["REDIS_PORT"]) if redis else (0, 0.0)
+        cost = (redis_after[0] - redis_before[0], redis_after[1] - redis_before[1])
+        return sum(edge_requests(daemon) for daemon in daemons) - before, cost
 
 
 def of_upstream(build: pathlib.Path) -> list:
-    lines = ["| replicas | live feed | Redis | requests a second | by the model | error |", "|--:|---|---|--:|--:|--:|"]
+    lines = ["| replicas | live feed | Redis | requests a second | by the model | error | CPU µs of a Redis command |", "|--:|---|---|--:|--:|--:|--:|"]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as data:
         json.dump(world(CUSTOMERS), data)
         data.flush()
         for replicas, feed, redis in CASES:
-            seen, said = measure(build, data.name, replicas, feed, redis), expected(replicas, feed, redis)
+            (seen, (commands, seconds)), said = measure(build, data.name, replicas, feed, redis), expected(replicas, feed, redis)
+            each = f"{seconds / commands * 1e6:.0f}" if redis else "-"
             print(f"  {replicas} replicas, feed {feed}, Redis {redis}: {seen} of {said:.0f}", file=sys.stderr)
             lines.append(
                 f"| {replicas} | {'yes' if feed else 'no'} | {'yes' if redis else 'no'} | {seen / SECONDS:,.0f} | "
-                f"{said / SECONDS:,.0f} | {seen / said - 1:+.1%} |"
+                f"{said / SECONDS:,.0f} | {seen / said - 1:+.1%} | {each} |"
             )
     return lines
 

@@ -130,13 +130,14 @@ def draw() -> None:
         chart(file, title, "sidecars", "requests/s", lines)
     times = [DEPLOY * k / 20 for k in range(41)]
     chart(
-        "scale-rolling.svg", "A deploy of 1,000 sidecars in ten minutes, 10 M customers", "seconds", "requests/s",
+        "scale-rolling.svg", "A deploy of 1,000 sidecars in ten minutes, 1 M customers", "seconds", "requests/s",
         {
             mode: [
-                (at, model.load(fleet(1_000, customers, mode), model.rolling(at, DEPLOY, DAY), 7 * DAY).upstream) for at in times
+                (at, model.load(fleet(1_000, 1_000_000, mode), model.rolling(at, DEPLOY, DAY), 7 * DAY).upstream) for at in times
             ]
-            for mode in ("feed", "feed and Redis")
+            for mode in ("feed", "feed, by customer", "feed and Redis")
         },
+        y_log=False,
     )  # fmt: skip
     chart(
         "scale-redis.svg", "Commands a second to Redis, with a feed", "sidecars", "commands/s",

@@ -19,7 +19,7 @@ import urllib.request
 import page
 from servers import Server, free_port, load, machine, start_daemon, start_follower, start_upstream, world
 
-CUSTOMERS = 20_000
+CUSTOMERS = 10_000  # an object of JSON may have so many members
 RATE = 4_000  # checks a second of all replicas together
 ZIPF = 0.99
 SECONDS = 10

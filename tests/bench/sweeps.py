@@ -1,5 +1,4 @@
-"""Cost against customers, throughput against connections, first calls after a silence, CPU against rate, and where the
-time goes. Standard library only. Started by scripts/bench sweeps."""
+"""Throughput against connections, first calls after a silence, CPU against rate, and where the time goes. Standard library only. Started by scripts/bench sweeps."""
 
 import contextlib
 import json
@@ -13,55 +12,10 @@ import tempfile
 
 import page
 import plots
-from servers import FEATURES, GRPC_FRONT_NAME, compare, load, machine, start_daemon, start_floor, start_limit, world
+from servers import GRPC_FRONT_NAME, compare, load, machine, start_daemon, start_floor, start_limit, world
 
-CUSTOMERS = (1_000, 10_000, 100_000, 1_000_000)
 CONNECTIONS = (1, 2, 4, 8, 16, 64)
 RATES = (2_000, 5_000, 10_000, 20_000)
-
-
-def lean_world(customers: int) -> dict:
-    """As `world`, but nothing is said of each customer: a million fit a file of 40 MB."""
-    data = world(0)
-    return data | {"customers": {f"customer-{i:07d}": {"plan": "plan"} for i in range(customers)}}
-
-
-def start_filled(build: pathlib.Path, folder: str, customers: int):
-    data = pathlib.Path(folder, f"{customers}.json")
-    data.write_text(json.dumps(lean_world(customers)))
-    daemon = start_daemon(build, str(data), f"{customers:,} customers", CACHE_MAX_SIZE_BYTES=str(4 << 30))
-    print(f"  filling {customers:,} customers", file=sys.stderr)
-    load(build, daemon, customers=customers, inflight=32, fill=1)
-    metrics = page.fetch_metrics(daemon)
-    return daemon, {"bytes": metrics["sidecar_cache_bytes"], "entries": metrics["sidecar_cache_entries"]}
-
-
-def by_customers(build: pathlib.Path, rounds: int, seconds: float) -> list:
-    lines = ["| customers | keys | CPU s/1M | ratio to 10,000 | cache bytes a customer |", "|--:|---|--:|--:|--:|"]
-    cpu, memory = [], []
-    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        filled = {}
-        for customers in CUSTOMERS:
-            daemon, size = start_filled(build, folder, customers)
-            stack.callback(daemon.stop)
-            filled[customers] = (daemon, size)
-            memory.append(["cache", customers, size["bytes"] / 2**20])
-        for keys, zipf in (("uniform", 0), ("zipf", 0.99)):
-            figures = {customers: [] for customers in CUSTOMERS}
-            for number in range(rounds):
-                for customers, (daemon, _) in filled.items():
-                    run = load(build, daemon, customers=customers, inflight=64, connections=4, seconds=seconds, warmup=0.3, zipf=zipf)
-                    figures[customers].append(run["cpu_s_per_1m"])
-                print(f"  customers, {keys}: round {number + 1} of {rounds}", file=sys.stderr)
-            for customers, (_, size) in filled.items():
-                ratio = statistics.median(a / b for a, b in zip(figures[customers], figures[10_000]))
-                median = statistics.median(figures[customers])
-                cpu.append([keys, customers, median])
-                lines.append(
-                    f"| {customers:,} | {keys} | {median:.2f} | {ratio:.2f} | {size['bytes'] / size['entries']:,.0f} |"
-                )
-    page.keep("customers", {"cpu": cpu, "memory": memory})
-    return lines
 
 
 def by_connections(build: pathlib.Path, servers: list, rounds: int, seconds: float, customers: int) -> list:
@@ -173,7 +127,6 @@ def main() -> None:
             profile(build, daemon, options.customers),
         ):
             text += ["", *part]
-    text += ["", *by_customers(build, rounds, seconds)]
     page.publish("sweeps", "\n".join(text), options.write)
     if options.write:
         plots.draw()

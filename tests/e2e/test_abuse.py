@@ -182,7 +182,7 @@ def test_floods_disturb_nobody(abuse: type[Abuse], count: int, median_max: float
         if not is_sanitized():
             assert sidecar.memory_kib("VmRSS") - before < MEMORY_GROWTH_KIB_MAX
     assert_served(sidecar)
-    if abuse is Resets:
+    if abuse is Resets and not is_sanitized():  # which reads fewer a second than what our own front calls a flood
         assert sidecar.metrics().series['sidecar_connections_refused_total{reason="flood"}'] > 0
 
 

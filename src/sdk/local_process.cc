@@ -213,13 +213,15 @@ LocalProcess::LocalProcess(pid_t pid, int port, int output, int errors)
     : pid_(pid), port_(port), reader_([this, output, errors] { Read(output, errors); }) {}
 
 LocalProcess::~LocalProcess() {
+  // The group: the program may be a wrapper, and what is below it holds the pipes open too.
   if (!reaped_) {
-    kill(pid_, SIGTERM);
+    kill(-pid_, SIGTERM);
     if (!Reap(kEndTimeout)) {
-      kill(pid_, SIGKILL);
+      kill(-pid_, SIGKILL);
       Reap(kEndTimeout);
     }
   }
+  kill(-pid_, SIGKILL);
   reader_.join();
 }
 
@@ -278,8 +280,9 @@ void LocalProcess::Read(int output, int errors) {
 }
 
 void LocalProcess::Note(std::string_view text, bool is_error) {
-  // Its log is this process's: nothing is lost.
-  if (is_error && write(STDERR_FILENO, text.data(), text.size()) < 0) return;
+  // Its log is this process's; where that has no standard error any more, it is lost.
+  if (is_error) [[maybe_unused]]
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
   absl::MutexLock lock(&mu_);
   if (is_error) {
     errors_.append(text);

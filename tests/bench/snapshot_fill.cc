@@ -1,5 +1,5 @@
-// Writes the snapshot of a daemon that has customers of twenty metered features in memory, so that one can be started with a
-// million of them in seconds. Usage: snapshot_fill CUSTOMERS FILE API_KEY URL… (as the daemon has them).
+// Writes the snapshot of a daemon that has customers of twenty metered features in memory, so that one can be started
+// with a million of them in seconds. Usage: snapshot_fill CUSTOMERS FILE API_KEY URL… (as the daemon has them).
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -23,8 +23,8 @@ int Run(int customers, const std::string& path, const std::string& key, std::vec
   for (int i = 0; i < customers; ++i) {
     const std::string customer = CustomerId(i);
     cache.Update({customer, ""}, [&](const Record*) {
-      return Record::Build({customer, ""}, entitlements, {.fetched_at = clock.Now(), .fetched_at_wall = clock.WallNow()},
-                           definitions);
+      return Record::Build({customer, ""}, entitlements,
+                           {.fetched_at = clock.Now(), .fetched_at_wall = clock.WallNow()}, definitions);
     });
   }
   SnapshotFile file({.path = path, .environment = {.urls = std::move(urls), .api_key = [&] { return key; }}}, clock);

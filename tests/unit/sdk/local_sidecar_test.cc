@@ -16,6 +16,7 @@
 namespace stigg::sidecar {
 namespace {
 
+using ::sidecar::testing::Contents;
 using ::sidecar::testing::FailsWith;
 using ::sidecar::testing::IsOk;
 using ::sidecar::testing::SetContents;
@@ -216,6 +217,21 @@ TEST(LocalSidecarTest, SaysWhyItDoesNotStart) {
   local.port = 0;
   local.redis = RedisOptions{};
   EXPECT_THAT(Client::CreateLocal(local), FailsWith(absl::StatusCode::kInvalidArgument, "redis.environment_prefix"));
+}
+
+TEST(LocalSidecarTest, WhatAWrapperLeavesBehindEndsToo) {
+  const TemporaryDirectory directory;
+  SetContents(directory.File("wrapper"),
+              "#!/bin/sh\nsleep 600 &\necho $! > " + directory.File("pid") + "\necho Sidecar is ready\nwait\n");
+  chmod(directory.File("wrapper").c_str(), 0755);
+  auto client = Client::CreateLocal({.program = directory.File("wrapper")});
+  ASSERT_THAT(client, IsOk());
+  const pid_t below = std::stoi(Contents(directory.File("pid")));
+  EXPECT_EQ(kill(below, 0), 0);
+  client->reset();  // does not wait for the ten minutes
+  // Its new parent, which is not ours to know, may not have taken note yet.
+  const std::string status = Contents("/proc/" + std::to_string(below) + "/stat");
+  EXPECT_TRUE(status.empty() || status.find(") Z ") != std::string::npos) << status;
 }
 
 TEST(LocalSidecarTest, APortThatIsTakenIsSaid) {

@@ -93,7 +93,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
       new Client(std::make_unique<Impl>(std::move(options), *std::move(channel), /*local=*/nullptr)));
 }
 
-absl::StatusOr<std::unique_ptr<Client>> Client::CreateLocal(LocalSidecar local, ClientOptions options) {
+absl::StatusOr<std::unique_ptr<Client>> Client::CreateLocal(const LocalSidecar& local, ClientOptions options) {
   if (options.api.key.empty()) {
     options.api.key = local.api_key;
     if (!local.api_url.empty()) options.api.url = local.api_url;
@@ -188,9 +188,10 @@ void Client::ReportUsageBulkAsync(const std::vector<UsageReport>& reports, const
 }
 void Client::ReportEventsAsync(const std::vector<Event>& events, const CallOptions& call,
                                absl::AnyInvocable<void(absl::Status) &&> done) {
-  impl_->Start<sdk::EventsRpc>(events, call, [done = std::move(done)](absl::StatusOr<std::monostate> ended) mutable {
-    std::move(done)(ended.status());
-  });
+  impl_->Start<sdk::EventsRpc>(events, call,
+                               [done = std::move(done)](const absl::StatusOr<std::monostate>& ended) mutable {
+                                 std::move(done)(ended.status());
+                               });
 }
 void Client::ReloadEntitlementsAsync(const Subject& subject, const CallOptions& call, Done<bool> done) {
   impl_->Start<sdk::ReloadRpc>(subject, call, std::move(done));

@@ -120,6 +120,7 @@ absl::StatusOr<Spawned> Spawn(const std::string& program, const std::map<std::st
 
   std::vector<std::string> environment = WholeEnvironment(settings);
   std::vector<char*> pointers;
+  pointers.reserve(environment.size() + 1);
   for (std::string& each : environment) pointers.push_back(each.data());
   pointers.push_back(nullptr);
   std::string name = program;

@@ -72,7 +72,7 @@ class Client {
 
   /// Starts a sidecar of this client's own, waits until it is ready, and ends it with the client. Of `options`, host,
   /// port, socket_path and tls are not used. Errors also as LocalSidecar's own (local_sidecar.h).
-  static absl::StatusOr<std::unique_ptr<Client>> CreateLocal(LocalSidecar local, ClientOptions options = {});
+  static absl::StatusOr<std::unique_ptr<Client>> CreateLocal(const LocalSidecar& local, ClientOptions options = {});
 
   /// Waits for calls that are under way; ends a local sidecar.
   ~Client();

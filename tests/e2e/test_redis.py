@@ -150,7 +150,7 @@ class TestSharing:
         """Without a WebSocket; and a caller who wants younger data gets it from upstream."""
         usage(replica())
         stored(redis_server)
-        others = [replica(), replica()]
+        others = [replica(REDIS_TIMEOUT_MS=5000) for _ in range(2)]
         aged = others[0].client.traced.metered("c", "seats")
         assert aged.source == "redis"
         assert 0 < aged.age_ms < PATIENCE_SECONDS * 1000

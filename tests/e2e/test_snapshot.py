@@ -160,7 +160,9 @@ def test_a_flipped_bit_is_set_aside(kept: Path, upstream: Upstream, daemon: Daem
     upstream.stop()
     restarted = daemon(upstream, SNAPSHOT_PATH=kept)
     assert 0 < unknown(restarted.client) < len(CUSTOMERS)
-    assert restarted.process.stderr.wait_for(lambda line: "checksum" in line and ".bad-" in line)
+    # Where the bit says how long a frame is, the file ends within it.
+    found = ("checksum", "ends in the middle")
+    assert restarted.process.stderr.wait_for(lambda line: any(text in line for text in found) and ".bad-" in line)
 
 
 def test_the_snapshot_of_another_key_is_refused(kept: Path, upstream: Upstream, daemon: Daemons) -> None:

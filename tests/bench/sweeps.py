@@ -69,6 +69,7 @@ def by_rate(build: pathlib.Path, daemon, rounds: int, seconds: float, customers:
 COMPONENTS = (
     ("kernel: network, scheduling", r"\[kernel|\[unknown\]|^\[k\]|vmlinux"),
     ("grpc-core and grpc++", r"libgrpc|libgpr|libaddress_sorting|libupb"),
+    ("libnghttp2", r"libnghttp2"),
     ("abseil", r"libabsl"),
     ("C and C++ library: copying, allocation", r"libc\.so|libstdc\+\+|libpthread|ld-linux"),
     ("stigg-sidecar", r"stigg-sidecar"),

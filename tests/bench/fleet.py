@@ -20,9 +20,9 @@ import page
 from servers import Server, free_port, load, machine, start_daemon, start_follower, start_upstream, world
 
 CUSTOMERS = 10_000  # an object of JSON may have so many members
-RATE = 4_000  # checks a second of all replicas together
+RATE = 1_200  # checks a second of all replicas together: what this machine serves beside upstream, Redis and load
 ZIPF = 0.99
-SECONDS = 10
+SECONDS = 12
 TTL = 2  # seconds
 CASES = (
     # replicas, live feed, Redis
@@ -129,8 +129,11 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
             for daemon in daemons
         ]  # fmt: skip
         for each in loads:
-            if json.loads(each.communicate()[0])["failures"]:
+            ended = json.loads(each.communicate()[0])
+            if ended["failures"]:
                 raise RuntimeError("calls failed")
+            if ended["rps"] < 0.98 * RATE / replicas:
+                raise RuntimeError(f"{ended['rps']:.0f} checks a second at a replica: the machine cannot keep up")
         redis_after = redis_cost(more["REDIS_PORT"]) if redis else (0, 0.0)
         cost = (redis_after[0] - redis_before[0], redis_after[1] - redis_before[1])
         return sum(edge_requests(daemon) for daemon in daemons) - before, cost

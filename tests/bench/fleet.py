@@ -20,9 +20,9 @@ import page
 from servers import Server, free_port, load, machine, start_daemon, start_follower, start_upstream, world
 
 CUSTOMERS = 10_000  # an object of JSON may have so many members
-RATE = 1_200  # checks a second of all replicas together: what this machine serves beside upstream, Redis and load
+RATE = 400  # checks a second of all replicas together: what this machine serves beside upstream, Redis and load
 ZIPF = 0.99
-SECONDS = 12
+SECONDS = 15
 TTL = 2  # seconds
 CASES = (
     # replicas, live feed, Redis
@@ -123,10 +123,10 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
         loads = [
             subprocess.Popen(
                 [build / "tests/bench/load_generator", "--target", daemon.target, "--pid", str(daemon.pid)]
-                + [word for name, value in options.items() for word in (f"--{name}", str(value))],
+                + [word for name, value in (options | {"seed": seed}).items() for word in (f"--{name}", str(value))],
                 stdout=subprocess.PIPE, text=True,
             )
-            for daemon in daemons
+            for seed, daemon in enumerate(daemons)
         ]  # fmt: skip
         for each in loads:
             ended = json.loads(each.communicate()[0])

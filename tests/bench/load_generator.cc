@@ -2,7 +2,7 @@
 // or open loop at a rate, with latency counted from the intended start. Prints one line of
 // JSON. Options: --target (HOST:PORT or unix:PATH) --pid --inflight --connections --threads
 // --seconds --customers --zipf --rate --warmup --fill (every customer once, in order, instead)
-// --silence (seconds without a call, then one on each connection, instead).
+// --silence (seconds without a call, then one on each connection, instead) --seed.
 #include <grpcpp/alarm.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -45,6 +45,7 @@ struct Options {
   double rate = 0;  ///< calls a second over all threads; 0: closed loop
   bool fill = false;
   double silence = 0;  ///< seconds; 0: no
+  int seed = 0;        ///< of whom it asks for
 };
 
 /// Serialised requests, one a customer and feature; the same for every thread.
@@ -277,6 +278,7 @@ Options ParseOptions(int argc, char** argv) {
   number("--zipf", options.zipf);
   number("--rate", options.rate);
   number("--silence", options.silence);
+  number("--seed", options.seed);
   options.fill = given.contains("--fill");
   return options;
 }
@@ -301,7 +303,7 @@ int Main(int argc, char** argv) {
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::thread> threads;
   for (int i = 0; i < options.threads; ++i) {
-    workers.push_back(std::make_unique<Worker>(options, requests, channels, i + 1));
+    workers.push_back(std::make_unique<Worker>(options, requests, channels, 1000 * options.seed + i + 1));
     const int share = options.inflight / options.threads + (i < options.inflight % options.threads ? 1 : 0);
     threads.emplace_back([&, share, worker = workers.back().get()] { worker->Run(share, measuring, stop); });
   }

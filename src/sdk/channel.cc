@@ -17,6 +17,9 @@ using ::sidecar::StrCat;
 // Of the sidecar's return: not later than this after it listens again.
 constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
+constexpr int kConnectTimeoutMs = 5'000;    // what gRPC calls the shortest pause is the time for one attempt
+constexpr int kRepeatedBytesMax = 5 << 20;  // more than the sidecar takes
+constexpr Millis kLongest{86'400'000};
 constexpr Millis kKeepaliveTimeout{5'000};
 constexpr Millis kKeepaliveMin{10'000};
 
@@ -43,10 +46,11 @@ absl::Status CheckOptions(const ClientOptions& options) {
     return InvalidArgument("port: ", options.port, "; expected 1 to 65535");
   }
   if (options.socket_path.empty() && options.host.empty()) return InvalidArgument("host: must not be empty");
-  if (options.timeout < Millis(1))
-    return InvalidArgument("timeout: ", options.timeout.count(), " ms; expected 1 or more");
-  if (options.keepalive < kKeepaliveMin) {
-    return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 or more");
+  if (options.timeout < Millis(1) || options.timeout > kLongest) {
+    return InvalidArgument("timeout: ", options.timeout.count(), " ms; expected 1 to 86400000");
+  }
+  if (options.keepalive < kKeepaliveMin || options.keepalive > kLongest) {
+    return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 to 86400000");
   }
   if (options.attempts < 1 || options.attempts > 5) {
     return InvalidArgument("attempts: ", options.attempts, "; expected 1 to 5");
@@ -61,10 +65,13 @@ absl::Status CheckOptions(const ClientOptions& options) {
 absl::StatusOr<std::string> ReadPem(const std::string& path, std::string_view option) {
   if (path.empty()) return std::string();
   std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return ::sidecar::Error(absl::StatusCode::kNotFound, "tls.", option, ": cannot read ", path);
-  return text.str();
+  std::stringstream read;
+  read << file.rdbuf();  // of a directory: nothing
+  const std::string text = read.str();
+  if (!file.is_open()) return ::sidecar::Error(absl::StatusCode::kNotFound, "tls.", option, ": cannot read ", path);
+  // What is empty would mean the system's authorities, or no certificate.
+  if (!::sidecar::Contains(text, "-----BEGIN ")) return InvalidArgument("tls.", option, ": ", path, " is not PEM");
+  return text;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const std::optional<TlsOptions>& tls) {
@@ -98,8 +105,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // the sidecar is near
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMinMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRepeatedBytesMax);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive.count()));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(kKeepaliveTimeout.count()));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

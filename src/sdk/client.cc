@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
 #include "sdk/call.h"
 #include "sdk/channel.h"
@@ -52,12 +53,15 @@ class Client::Impl {
     (*stub_->async().*Rpc::kAsync)(
         &waiting->one.context, &waiting->one.request, &waiting->one.response,
         [this, waiting](const grpc::Status& status) {
+          // Also when `done` throws, which gRPC swallows.
+          const absl::Cleanup ended = [this] {
+            absl::MutexLock lock(&mu_);
+            --under_way_;
+          };
           {
             const std::unique_ptr<Waiting> own(waiting);
             std::move(own->done)(own->one.Conclude(status, own->question, options_.fallbacks));
           }  // it holds the channel, whose end waits for this thread
-          absl::MutexLock lock(&mu_);
-          --under_way_;
         });
   }
 
@@ -66,8 +70,9 @@ class Client::Impl {
 
  private:
   static absl::Status CheckCall(const CallOptions& call) {
-    if (call.timeout.has_value() && *call.timeout < Millis(1)) {
-      return ::sidecar::InvalidArgument("timeout: ", call.timeout->count(), " ms; expected 1 or more");
+    constexpr Millis kLongest{86'400'000};
+    if (call.timeout.has_value() && (*call.timeout < Millis(1) || *call.timeout > kLongest)) {
+      return ::sidecar::InvalidArgument("timeout: ", call.timeout->count(), " ms; expected 1 to 86400000");
     }
     if (call.max_staleness.has_value() && *call.max_staleness < Millis(0)) {
       return ::sidecar::InvalidArgument("max_staleness: ", call.max_staleness->count(), " ms; expected 0 or more");

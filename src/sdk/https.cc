@@ -144,7 +144,11 @@ HttpResult Exchange(const HttpRequest& request, std::chrono::milliseconds timeou
     return {.status = ::sidecar::InvalidArgument("url: '", request.url, "'; expected http[s]://host[:port][/path]"),
             .surely_not_sent = true};
   }
-  return Exchanger(*url, timeout).Run(request, *url, extra_ca_file);
+  try {
+    return Exchanger(*url, timeout).Run(request, *url, extra_ca_file);
+  } catch (const boost::system::system_error& error) {  // no descriptor, or no thread, is left
+    return {.status = Unavailable(error.what()), .surely_not_sent = true};
+  }
 }
 
 }  // namespace stigg::sidecar::sdk

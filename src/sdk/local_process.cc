@@ -214,6 +214,14 @@ LocalProcess::LocalProcess(pid_t pid, int port, int output, int errors)
     : pid_(pid), port_(port), reader_([this, output, errors] { Read(output, errors); }) {}
 
 LocalProcess::~LocalProcess() {
+  // An application that ignores SIGCHLD, or waits for any child, may have taken note of its end: the number may be
+  // somebody else's by now.
+  siginfo_t ended;
+  const bool gone = !reaped_ && waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0;
+  if (gone) {
+    reader_.join();
+    return;
+  }
   // The group: the program may be a wrapper, and what is below it holds the pipes open too.
   if (!reaped_) {
     kill(-pid_, SIGTERM);
@@ -261,6 +269,10 @@ absl::Status LocalProcess::WaitUntilReady(Millis timeout) {
 }
 
 void LocalProcess::Read(int output, int errors) {
+  // The application's signals are not for this thread; a standard error that nobody reads must not end it.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
   std::array<pollfd, 2> sources{{{output, POLLIN, 0}, {errors, POLLIN, 0}}};
   while (sources[0].fd >= 0 || sources[1].fd >= 0) {
     if (poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) break;

@@ -36,9 +36,9 @@ struct ClientOptions {
   /// Path of the sidecar's GRPC_SOCKET; not empty: instead of host and port.
   std::string socket_path;
   std::optional<TlsOptions> tls;  ///< not there: plaintext
-  /// Deadline of a call that names none. At least 1 ms.
+  /// Deadline of a call that names none: 1 ms to a day.
   Millis timeout{1'000};
-  /// A connection without traffic is asked this often whether it is alive; at least 10 s, which servers accept.
+  /// A connection without traffic is asked this often whether it is alive; 10 s, which the sidecar accepts, to a day.
   Millis keepalive{30'000};
   /// Times that a call which may be repeated is sent, at most, 1 to 5: reads, events (they have keys) and reloads, when
   /// they end UNAVAILABLE or CANCELLED, as they do while a sidecar drains. Usage is sent once, but for a
@@ -51,7 +51,7 @@ struct ClientOptions {
 };
 
 struct CallOptions {
-  std::optional<Millis> timeout;  ///< at least 1 ms
+  std::optional<Millis> timeout;  ///< 1 ms to a day
   std::optional<Millis>
       max_staleness;            ///< of a check: older data is refreshed within the deadline, or counts as unknown
   bool accept_durable = false;  ///< of a usage report: it may be spooled when the cloud cannot take it
@@ -74,7 +74,7 @@ class Client {
   /// port, socket_path and tls are not used. Errors also as LocalSidecar's own (local_sidecar.h).
   static absl::StatusOr<std::unique_ptr<Client>> CreateLocal(const LocalSidecar& local, ClientOptions options = {});
 
-  /// Waits for calls that are under way; ends a local sidecar.
+  /// Waits for asynchronous calls that are under way; ends a local sidecar. No other call may be under way.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -99,7 +99,8 @@ class Client {
   /// Fetches the customer anew; whether the cloud knows him.
   absl::StatusOr<bool> ReloadEntitlements(const Subject& subject, const CallOptions& call = {});
 
-  /// The same without waiting: `done` is called once, on a thread of gRPC's, and must not block nor end the client.
+  /// The same without waiting: `done` is called once, on a thread of gRPC's (in the
+  /// caller when `call` is out of range), and must not block nor end the client.
   template <typename Answer>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Answer>) &&>;
 

@@ -340,6 +340,15 @@ TEST_F(SdkTest, ReadsAreRepeatedAndUsageIsNot) {
   EXPECT_EQ(server_.calls(), 8);
 }
 
+TEST_F(SdkTest, AlsoLargeReportsOfEventsAreRepeated) {
+  server_.Answer("");
+  server_.Fail({{grpc::StatusCode::UNAVAILABLE, "draining"}});
+  const std::vector<Event> events(
+      5'000, Event{.event_name = std::string(200, 'e'), .customer_id = "c", .idempotency_key = "k"});
+  EXPECT_THAT(client_->ReportEvents(events), IsOk());
+  EXPECT_EQ(server_.calls(), 2);
+}
+
 TEST_F(SdkTest, AfterTheAttemptsTheFallbackAnswers) {
   server_.Fail(std::deque(9, grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining")));
   const auto answer =
@@ -465,8 +474,8 @@ TEST(SdkOptions, WhatCannotBeIsRefusedByName) {
   const std::pair<ClientOptions, const char*> mistakes[] = {
       {{.host = ""}, "host: must not be empty"},
       {{.port = 0}, "port: 0; expected 1 to 65535"},
-      {{.timeout = Millis(0)}, "timeout: 0 ms; expected 1 or more"},
-      {{.keepalive = Millis(9'999)}, "keepalive: 9999 ms; expected 10000 or more"},
+      {{.timeout = Millis(0)}, "timeout: 0 ms; expected 1 to 86400000"},
+      {{.keepalive = Millis(9'999)}, "keepalive: 9999 ms; expected 10000 to 86400000"},
       {{.attempts = 6}, "attempts: 6; expected 1 to 5"},
       {{.tls = TlsOptions{.cert_file = "x"}}, "tls: cert_file and key_file go together; only cert_file is given"},
   };
@@ -475,6 +484,10 @@ TEST(SdkOptions, WhatCannotBeIsRefusedByName) {
   }
   EXPECT_THAT(Client::Create({.tls = TlsOptions{.ca_file = "/nonexistent"}}),
               FailsWith(absl::StatusCode::kNotFound, "tls.ca_file: cannot read /nonexistent"));
+  const TemporaryDirectory directory;
+  EXPECT_THAT(Client::Create({.tls = TlsOptions{.ca_file = directory.path()}}),
+              FailsWith(absl::StatusCode::kInvalidArgument, "is not PEM"))
+      << "nothing read would mean the system's authorities";
   const auto client = ClientFor({});
   EXPECT_THAT(client->GetEntitlements({.customer_id = "c"}, {.timeout = Millis(0)}),
               FailsWith(absl::StatusCode::kInvalidArgument, "timeout: 0 ms"));

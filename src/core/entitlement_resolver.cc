@@ -137,10 +137,8 @@ void EntitlementResolver::OnShared(const FlightPtr& flight, RecordDoor::Fetch fe
   const Record* const record = door_.AdmitShared(fetch, *shared).current;
   const MonoTime now = clock_.Now();
   const Millis age = record != nullptr ? cover_.AgeOf(*record, now) : Millis(0);
-  if (record != nullptr && !IsSuspect(*record, now, cover_)) {
-    if (Finish(flight, {.record = record, .fetched = true, .shared = true}, age)) return;
-    return FetchUpstream(flight, std::move(fetch), /*missing=*/false);
-  }
+  const bool fresh = record != nullptr && !IsSuspect(*record, now, cover_);
+  if (fresh && Finish(flight, {.record = record, .fetched = true, .shared = true}, age)) return;
   // Changed while it was read: what is there now is newer than what upstream would be asked for.
   constexpr int kSharedReadsMax = 3;
   const bool changed = record != nullptr && record->suspect.load(std::memory_order_relaxed);

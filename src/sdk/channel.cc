@@ -46,9 +46,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
     return InvalidArgument("port: ", options.port, "; expected 1 to 65535");
   }
   if (options.socket_path.empty() && options.host.empty()) return InvalidArgument("host: must not be empty");
-  if (options.timeout < Millis(1) || options.timeout > kLongest) {
-    return InvalidArgument("timeout: ", options.timeout.count(), " ms; expected 1 to 86400000");
-  }
+  if (absl::Status status = CheckTimeout(options.timeout); !status.ok()) return status;
   if (options.keepalive < kKeepaliveMin || options.keepalive > kLongest) {
     return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 to 86400000");
   }
@@ -96,6 +94,11 @@ std::string TargetOf(const ClientOptions& options) {
 }
 
 }  // namespace
+
+absl::Status CheckTimeout(Millis timeout) {
+  if (timeout >= Millis(1) && timeout <= kLongest) return absl::OkStatus();
+  return InvalidArgument("timeout: ", timeout.count(), " ms; expected 1 to 86400000");
+}
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;

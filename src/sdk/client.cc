@@ -50,19 +50,18 @@ class Client::Impl {
       absl::MutexLock lock(&mu_);
       ++under_way_;
     }
-    (*stub_->async().*Rpc::kAsync)(
-        &waiting->one.context, &waiting->one.request, &waiting->one.response,
-        [this, waiting](const grpc::Status& status) {
-          // Also when `done` throws, which gRPC swallows.
-          const absl::Cleanup ended = [this] {
-            absl::MutexLock lock(&mu_);
-            --under_way_;
-          };
-          {
-            const std::unique_ptr<Waiting> own(waiting);
-            std::move(own->done)(own->one.Conclude(status, own->question, options_.fallbacks));
-          }  // it holds the channel, whose end waits for this thread
-        });
+    (*stub_->async().*Rpc::kAsync)(&waiting->one.context, &waiting->one.request, &waiting->one.response,
+                                   [this, waiting](const grpc::Status& status) {
+                                     // Last, since what a call holds (the channel, whose end waits for this thread)
+                                     // must be gone before the client may be; and also when `done` throws, which gRPC
+                                     // swallows.
+                                     const absl::Cleanup ended = [this] {
+                                       absl::MutexLock lock(&mu_);
+                                       --under_way_;
+                                     };
+                                     const std::unique_ptr<Waiting> own(waiting);
+                                     std::move(own->done)(own->one.Conclude(status, own->question, options_.fallbacks));
+                                   });
   }
 
   CloudApi& api() { return api_; }
@@ -70,9 +69,8 @@ class Client::Impl {
 
  private:
   static absl::Status CheckCall(const CallOptions& call) {
-    constexpr Millis kLongest{86'400'000};
-    if (call.timeout.has_value() && (*call.timeout < Millis(1) || *call.timeout > kLongest)) {
-      return ::sidecar::InvalidArgument("timeout: ", call.timeout->count(), " ms; expected 1 to 86400000");
+    if (call.timeout.has_value()) {
+      if (absl::Status status = sdk::CheckTimeout(*call.timeout); !status.ok()) return status;
     }
     if (call.max_staleness.has_value() && *call.max_staleness < Millis(0)) {
       return ::sidecar::InvalidArgument("max_staleness: ", call.max_staleness->count(), " ms; expected 0 or more");

@@ -39,15 +39,13 @@ absl::Status WithError(const ::sidecar::UpstreamFailure& failure) {
 }
 
 /// An object in an object, by name; UNAVAILABLE when the answer is of another shape.
-absl::StatusOr<Json> Member(absl::StatusOr<std::string> data, std::initializer_list<std::string_view> path) {
-  if (!data.ok()) return data.status();
-  absl::StatusOr<Json> json = ::sidecar::ParseJson(*data);
-  if (!json.ok()) return json.status();
+absl::StatusOr<Json> Member(absl::StatusOr<Json> json, std::initializer_list<std::string_view> path) {
+  if (!json.ok()) return json;
   std::string so_far = "data";
   for (const std::string_view name : path) {
     ::sidecar::StrAppend(&so_far, ".", name);
-    const auto member = json->is_object() ? json->find(std::string(name)) : json->end();
-    if (!json->is_object() || member == json->end() || !member->is_object()) {
+    const auto member = json->find(std::string(name));
+    if (member == json->end() || !member->is_object()) {
       return ::sidecar::Unavailable("unusable answer: ", so_far, " is not an object");
     }
     Json inner = std::move(*member);
@@ -74,33 +72,27 @@ class CloudApi::Impl {
  public:
   explicit Impl(ApiOptions options) : options_(std::move(options)) {}
 
-  absl::StatusOr<std::string> Execute(const Operation& operation) {
+  /// `variables` is an object. The `data` member.
+  absl::StatusOr<Json> Execute(const std::string& name, std::string_view document, const Json& variables) {
     if (options_.key.empty()) return absl::FailedPreconditionError("api.key: must not be empty");
     if (options_.timeout < Millis(1)) {
       return InvalidArgument("api.timeout: ", options_.timeout.count(), " ms; expected 1 or more");
     }
-    const absl::StatusOr<Json> variables = ::sidecar::ParseJson(operation.variables_json);
-    if (!variables.ok()) return InvalidArgument("variables_json: ", ::sidecar::Message(variables.status()));
-    if (!variables->is_object()) return InvalidArgument("variables_json: expected an object");
     ::sidecar::HttpRequest request{
         .method = "POST",
         .url = StrCat(options_.url, "/graphql"),
-        .headers = ::sidecar::GraphqlHeaders(identity_, options_.key, operation.name),
-        .body = Dump({{"operationName", operation.name}, {"variables", *variables}, {"query", operation.document}})};
+        .headers = ::sidecar::GraphqlHeaders(identity_, options_.key, name),
+        .body = Dump({{"operationName", name}, {"variables", variables}, {"query", document}})};
     return Read(sdk::Exchange(request, options_.timeout, options_.extra_ca_file));
   }
 
  private:
-  static absl::StatusOr<std::string> Read(const ::sidecar::HttpResult& result) {
+  static absl::StatusOr<Json> Read(const ::sidecar::HttpResult& result) {
     if (!result.status.ok()) return WithError(::sidecar::FailureFromTransport(result));
     if (const auto failure = ::sidecar::FailureFromResponse(result.response)) return WithError(*failure);
-    absl::StatusOr<Json> body = ::sidecar::ParseJson(result.response.body);
-    if (!body.ok()) return WithError(::sidecar::FailureFromBody(body.status()));
-    const auto data = body->is_object() ? body->find("data") : body->end();
-    if (!body->is_object() || data == body->end() || !data->is_object()) {
-      return WithError(::sidecar::FailureFromBody(InvalidArgument("data is not an object")));
-    }
-    return Dump(*data);
+    absl::StatusOr<Json> data = ::sidecar::DataIn(result.response);
+    if (!data.ok()) return WithError(::sidecar::FailureFromBody(data.status()));
+    return data;
   }
 
   const ApiOptions options_;
@@ -110,17 +102,22 @@ class CloudApi::Impl {
 CloudApi::CloudApi(ApiOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 CloudApi::~CloudApi() = default;
 
-absl::StatusOr<std::string> CloudApi::Execute(const Operation& operation) { return impl_->Execute(operation); }
+absl::StatusOr<std::string> CloudApi::Execute(const Operation& operation) {
+  const absl::StatusOr<Json> variables = ::sidecar::ParseJson(operation.variables_json);
+  if (!variables.ok()) return InvalidArgument("variables_json: ", ::sidecar::Message(variables.status()));
+  if (!variables->is_object()) return InvalidArgument("variables_json: expected an object");
+  const absl::StatusOr<Json> data = impl_->Execute(operation.name, operation.document, *variables);
+  if (!data.ok()) return data.status();
+  return Dump(*data);
+}
 
 absl::StatusOr<ProvisionedCustomer> CloudApi::ProvisionCustomer(const CustomerToProvision& customer) {
   Json input = Json::object();
   if (!customer.customer_id.empty()) input["customerId"] = customer.customer_id;
   if (!customer.name.empty()) input["name"] = customer.name;
   if (!customer.email.empty()) input["email"] = customer.email;
-  const absl::StatusOr<Json> made = Member(
-      Execute(
-          {.name = "ProvisionCustomer", .document = kProvisionCustomer, .variables_json = Dump({{"input", input}})}),
-      {"provisionCustomer", "customer"});
+  const absl::StatusOr<Json> made = Member(impl_->Execute("ProvisionCustomer", kProvisionCustomer, {{"input", input}}),
+                                           {"provisionCustomer", "customer"});
   if (!made.ok()) return made.status();
   absl::Status status;
   JsonObject read(*made, "data.provisionCustomer.customer", status);
@@ -139,10 +136,8 @@ absl::StatusOr<std::string> CloudApi::ProvisionSubscription(const SubscriptionTo
     input["billingPeriod"] = *subscription.billing_period == BillingPeriod::kMonthly ? "MONTHLY" : "ANNUALLY";
   }
   if (subscription.unit_quantity.has_value()) input["unitQuantity"] = *subscription.unit_quantity;
-  const absl::StatusOr<Json> made = Member(Execute({.name = "ProvisionSubscription",
-                                                    .document = kProvisionSubscription,
-                                                    .variables_json = Dump({{"input", input}})}),
-                                           {"provisionSubscription"});
+  const absl::StatusOr<Json> made = Member(
+      impl_->Execute("ProvisionSubscription", kProvisionSubscription, {{"input", input}}), {"provisionSubscription"});
   if (!made.ok()) return made.status();
   absl::Status status;
   JsonObject read(*made, "data.provisionSubscription", status);

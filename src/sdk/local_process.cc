@@ -217,20 +217,16 @@ LocalProcess::~LocalProcess() {
   // An application that ignores SIGCHLD, or waits for any child, may have taken note of its end: the number may be
   // somebody else's by now.
   siginfo_t ended;
-  const bool gone = !reaped_ && waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0;
-  if (gone) {
-    reader_.join();
-    return;
-  }
+  const bool ours = reaped_ || waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0;
   // The group: the program may be a wrapper, and what is below it holds the pipes open too.
-  if (!reaped_) {
+  if (ours && !reaped_) {
     kill(-pid_, SIGTERM);
     if (!Reap(kEndTimeout)) {
       kill(-pid_, SIGKILL);
       Reap(kEndTimeout);
     }
   }
-  kill(-pid_, SIGKILL);
+  if (ours) kill(-pid_, SIGKILL);
   reader_.join();
 }
 
@@ -281,7 +277,8 @@ void LocalProcess::Read(int output, int errors) {
       std::array<char, 4096> buffer;
       const ssize_t size = read(sources[i].fd, buffer.data(), buffer.size());
       if (size > 0) {
-        Note({buffer.data(), static_cast<size_t>(size)}, i == 1);
+        const std::string_view text(buffer.data(), static_cast<size_t>(size));
+        i == 0 ? LookForReady(text) : PassOn(text);
       } else if (size == 0 || errno != EINTR) {
         close(sources[i].fd);
         sources[i].fd = -1;  // poll leaves it out
@@ -292,21 +289,21 @@ void LocalProcess::Read(int output, int errors) {
   ended_ = true;
 }
 
-void LocalProcess::Note(std::string_view text, bool is_error) {
-  // Its log is this process's; where that has no standard error any more, it is lost.
-  if (is_error) [[maybe_unused]]
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+void LocalProcess::LookForReady(std::string_view output) {
   absl::MutexLock lock(&mu_);
-  if (is_error) {
-    errors_.append(text);
-    if (errors_.size() > kErrorsKept) errors_.erase(0, errors_.size() - kErrorsKept);
-    return;
-  }
   if (ready_) return;
-  line_.append(text);
+  line_.append(output);
   for (size_t end; (end = line_.find('\n')) != std::string::npos; line_.erase(0, end + 1)) {
     if (std::string_view(line_).substr(0, end) == kReady) ready_ = true;
   }
+}
+
+void LocalProcess::PassOn(std::string_view errors) {
+  // Where this process has no standard error any more, it is lost.
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, errors.data(), errors.size());
+  absl::MutexLock lock(&mu_);
+  errors_.append(errors);
+  if (errors_.size() > kErrorsKept) errors_.erase(0, errors_.size() - kErrorsKept);
 }
 
 }  // namespace stigg::sidecar::sdk

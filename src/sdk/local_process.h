@@ -36,7 +36,9 @@ class LocalProcess {
   LocalProcess(pid_t pid, int port, int output, int errors);
   absl::Status WaitUntilReady(Millis timeout);
   void Read(int output, int errors);
-  void Note(std::string_view text, bool is_error);
+  void LookForReady(std::string_view output);
+  /// Its log is this process's; the last of it is kept for errors.
+  void PassOn(std::string_view errors);
   /// Waits for the end of the process; whether it came in time.
   bool Reap(Millis timeout);
 

@@ -5,19 +5,23 @@ Standard library only. Started by scripts/bench fleet.
 
 import contextlib
 import json
-import math
 import pathlib
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
-import page
-from servers import Server, free_port, load, machine, start_daemon, start_follower, start_upstream, world
+sys.path.append(str(pathlib.Path(__file__).parent / "sim"))
+
+import model  # noqa: E402
+import page  # noqa: E402
+from model import Fleet  # noqa: E402
+from servers import (  # noqa: E402
+    Server, end_load, free_port, load, machine, start_daemon, start_follower, start_load, start_upstream, world,
+)  # fmt: skip
 
 CUSTOMERS = 10_000  # an object of JSON may have so many members
 RATE = 400  # checks a second of all replicas together: what this machine serves beside upstream, Redis and load
@@ -36,38 +40,17 @@ CASES = (
 FEATURES = (1, 5, 20, 60)
 
 
-def fetches_of_a_customer(rate: float, seconds: float, ttl: float) -> float:
-    """Expected number in `seconds`, when checks come at random at `rate` and each fetch serves those of the next `ttl`.
-
-    The k-th happens in time when k checks of a Poisson process fit into what k - 1 times of rest leave.
-    """
-    total, k = 0.0, 1
-    while (left := seconds - (k - 1) * ttl) > 0:
-        mean = rate * left
-        term, below = math.exp(-mean), 0.0
-        for j in range(k):
-            below += term
-            term *= mean / (j + 1)
-        total += 1 - below
-        k += 1
-    return total
-
-
 def expected(replicas: int, feed: bool, redis: bool) -> float:
-    """Upstream requests: each replica asks for what it does not have, all of them for one customer once with Redis."""
-    weights = [1 / (i + 1) ** ZIPF for i in range(CUSTOMERS)]
-    asking = 1 if redis else replicas
-    ttl = SECONDS if feed else TTL
-    return sum(
-        asking * fetches_of_a_customer(RATE / asking * weight / sum_of, SECONDS, ttl)
-        for sum_of in [sum(weights)]
-        for weight in weights
-    )
+    """Upstream requests by the model of docs/scale.md, from empty on."""
+    fleet = Fleet(replicas, CUSTOMERS, RATE, changes=0, feed=feed, redis=redis, ttl=TTL, exponent=ZIPF)
+    steps = SECONDS * 20
+    moments = [SECONDS * (step + 0.5) / steps for step in range(steps)]
+    return sum(model.load(fleet, [(1, at)], since_filled=at).upstream for at in moments) * SECONDS / steps
 
 
 def edge_requests(daemon: Server) -> int:
-    text = urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
-    return sum(int(n) for n in re.findall(r'^sidecar_upstream_requests_total\{.*target="edge".*\} (\d+)$', text, re.MULTILINE))
+    series = r'^sidecar_upstream_requests_total\{.*target="edge".*\} (\d+)$'
+    return sum(int(n) for n in re.findall(series, page.metrics_text(daemon), re.MULTILINE))
 
 
 def wait_until_ready(daemon: Server) -> None:
@@ -120,20 +103,10 @@ def measure(build: pathlib.Path, data: str, replicas: int, feed: bool, redis: bo
             "inflight": 64, "connections": 2, "customers": CUSTOMERS, "zipf": ZIPF, "warmup": 0,
             "seconds": SECONDS, "rate": RATE / replicas,
         }  # fmt: skip
-        loads = [
-            subprocess.Popen(
-                [build / "tests/bench/load_generator", "--target", daemon.target, "--pid", str(daemon.pid)]
-                + [word for name, value in (options | {"seed": seed}).items() for word in (f"--{name}", str(value))],
-                stdout=subprocess.PIPE, text=True,
-            )
-            for seed, daemon in enumerate(daemons)
-        ]  # fmt: skip
-        for each in loads:
-            ended = json.loads(each.communicate()[0])
-            if ended["failures"]:
-                raise RuntimeError("calls failed")
-            if ended["rps"] < 0.98 * RATE / replicas:
-                raise RuntimeError(f"{ended['rps']:.0f} checks a second at a replica: the machine cannot keep up")
+        loads = [start_load(build, daemon, seed=seed, **options) for seed, daemon in enumerate(daemons)]
+        for daemon, generator in zip(daemons, loads):
+            if (rps := end_load(daemon, generator)["rps"]) < 0.98 * RATE / replicas:
+                raise RuntimeError(f"{rps:.0f} checks a second at {daemon.name}: the machine cannot keep up")
         redis_after = redis_cost(more["REDIS_PORT"]) if redis else (0, 0.0)
         cost = (redis_after[0] - redis_before[0], redis_after[1] - redis_before[1])
         return sum(edge_requests(daemon) for daemon in daemons) - before, cost

@@ -31,10 +31,14 @@ def kept(name: str) -> object | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def metrics_text(daemon) -> str:
+    """Of the daemon's HTTP port."""
+    return urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
+
+
 def fetch_metrics(daemon) -> dict:
-    """Series without labels, from the daemon's HTTP port."""
-    text = urllib.request.urlopen(f"http://127.0.0.1:{daemon.http_port}/metrics", timeout=10).read().decode()
-    return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", text, re.MULTILINE)}
+    """Series without labels."""
+    return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", metrics_text(daemon), re.MULTILINE)}
 
 
 def publish(section: str, text: str, write: bool, path: pathlib.Path = pathlib.Path("docs/performance.md")) -> None:

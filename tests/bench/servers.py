@@ -128,15 +128,27 @@ def start_follower(build: pathlib.Path, upstream: Server, name: str, more: dict 
     return Server(name, [build / "stigg-sidecar"], environment, "Sidecar is ready", port)
 
 
-def load(build: pathlib.Path, server: Server | Endpoint, **options) -> dict:
-    """What the load generator says; `options` are its own."""
+def start_load(build: pathlib.Path, server: Server | Endpoint, **options) -> subprocess.Popen:
+    """The load generator, for end_load; `options` are its own."""
     command = [build / "tests/bench/load_generator", "--target", server.target, "--pid", str(server.pid)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_load(server: Server | Endpoint, generator: subprocess.Popen) -> dict:
+    """What it says in the end."""
+    said, errors = generator.communicate()
+    if generator.returncode != 0:
+        raise RuntimeError(f"{server.name}: the load generator ended with {generator.returncode}: {errors}")
+    result = json.loads(said)
     if result["failures"]:
         raise RuntimeError(f"{server.name}: {result['failures']} calls failed")
     return result
+
+
+def load(build: pathlib.Path, server: Server | Endpoint, **options) -> dict:
+    return end_load(server, start_load(build, server, **options))
 
 
 def compare(build: pathlib.Path, servers: list, rounds: int, label: str, **options) -> list:

@@ -155,14 +155,12 @@ def test_a_torn_file_is_set_aside_and_its_good_part_serves(kept: Path, upstream:
 
 def test_a_flipped_bit_is_set_aside(kept: Path, upstream: Upstream, daemon: Daemons) -> None:
     flipped = bytearray(kept.read_bytes())
-    flipped[len(flipped) // 2] ^= 4
+    flipped[flipped.index(b"c-", len(flipped) // 2)] ^= 4  # of a customer's name: not of a frame's length
     kept.write_bytes(flipped)
     upstream.stop()
     restarted = daemon(upstream, SNAPSHOT_PATH=kept)
     assert 0 < unknown(restarted.client) < len(CUSTOMERS)
-    # Where the bit says how long a frame is, the file ends within it.
-    found = ("checksum", "ends in the middle")
-    assert restarted.process.stderr.wait_for(lambda line: any(text in line for text in found) and ".bad-" in line)
+    assert restarted.process.stderr.wait_for(lambda line: "checksum" in line and ".bad-" in line)
 
 
 def test_the_snapshot_of_another_key_is_refused(kept: Path, upstream: Upstream, daemon: Daemons) -> None:

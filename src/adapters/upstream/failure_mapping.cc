@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "adapters/json/json.h"
 #include "text/text.h"
 
 namespace sidecar {
@@ -140,6 +139,18 @@ std::optional<UpstreamFailure> FailureFromResponse(const HttpResponse& response)
       failure->status.code() == StatusCode::kResourceExhausted || IsDocumentRejected(*failure);
   failure->invalid_key = failure->status.code() == StatusCode::kUnauthenticated;
   return failure;
+}
+
+absl::StatusOr<Json> DataIn(const HttpResponse& response) {
+  const std::string* const encoding = response.Header("Content-Encoding");
+  if (encoding != nullptr && !EqualsIgnoreCase(*encoding, "identity")) {
+    return InvalidArgument("unasked content encoding ", *encoding);
+  }
+  absl::StatusOr<Json> body = ParseJson(response.body);
+  if (!body.ok()) return body;
+  const auto data = body->is_object() ? body->find("data") : body->end();
+  if (data == body->end() || !data->is_object()) return InvalidArgument("data: expected an object");
+  return std::move(*data);
 }
 
 UpstreamFailure FailureFromBody(const absl::Status& why) {

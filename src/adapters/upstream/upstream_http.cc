@@ -10,16 +10,6 @@
 namespace sidecar {
 namespace {
 
-absl::StatusOr<Json> TakeData(std::string_view text) {
-  absl::StatusOr<Json> body = ParseJson(text);
-  if (!body.ok()) return body;
-  const auto data = body->is_object() ? body->find("data") : body->end();
-  if (data == body->end() || !data->is_object()) {
-    return absl::InvalidArgumentError("data: expected an object");
-  }
-  return std::move(*data);
-}
-
 UpstreamOutcome OutcomeOf(const HttpResult& result, const UpstreamResult<Json>& read) {
   if (read.ok()) return UpstreamOutcome::kOk;
   if (result.status.code() == absl::StatusCode::kDeadlineExceeded) return UpstreamOutcome::kTimeout;
@@ -90,17 +80,10 @@ void UpstreamHttp::RecordSpan(std::string name, const TraceContext& own, const S
 UpstreamResult<Json> UpstreamHttp::Read(const HttpResult& result) {
   if (!result.status.ok()) return FailureFromTransport(result);
   if (auto failure = FailureFromResponse(result.response)) return *std::move(failure);
-  const auto unusable = [this](const absl::Status& why) {
-    metrics_.malformed_responses.Add();
-    return FailureFromBody(why);
-  };
-  const std::string* const encoding = result.response.Header("Content-Encoding");
-  if (encoding != nullptr && !EqualsIgnoreCase(*encoding, "identity")) {
-    return unusable(InvalidArgument("unasked content encoding ", *encoding));
-  }
-  absl::StatusOr<Json> data = TakeData(result.response.body);
-  if (!data.ok()) return unusable(data.status());
-  return *std::move(data);
+  absl::StatusOr<Json> data = DataIn(result.response);
+  if (data.ok()) return *std::move(data);
+  metrics_.malformed_responses.Add();
+  return FailureFromBody(data.status());
 }
 
 void UpstreamHttp::Count(const UpstreamFailure& failure) {

@@ -70,6 +70,11 @@ def test_shares_add_up() -> None:
         assert sum(bucket.customers * bucket.share for bucket in buckets) == pytest.approx(1)
 
 
+def test_every_sidecar_has_an_age_throughout_a_deploy() -> None:
+    for elapsed in (0, 1, 300, 600, 900):
+        assert sum(share for share, _ in model.rolling(elapsed, 600, 86_400)) == pytest.approx(1)
+
+
 def test_the_window_is_what_fits() -> None:
     buckets = model.zipf(100_000)
     assert model.window(100_000, model.ZIPF, 1_000, 100_000) == math.inf

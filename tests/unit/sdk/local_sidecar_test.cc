@@ -230,8 +230,15 @@ TEST(LocalSidecarTest, WhatAWrapperLeavesBehindEndsToo) {
   EXPECT_EQ(kill(below, 0), 0);
   client->reset();  // does not wait for the ten minutes
   // Its new parent, which is not ours to know, may not have taken note yet.
-  const std::string status = Contents("/proc/" + std::to_string(below) + "/stat");
-  EXPECT_TRUE(status.empty() || status.find(") Z ") != std::string::npos) << status;
+  std::string status;
+  const auto has_ended = [&] {
+    status = Contents("/proc/" + std::to_string(below) + "/stat");
+    return status.empty() || status.find(") Z ") != std::string::npos;
+  };
+  // Its descriptors, which were waited for, are closed a moment earlier.
+  const auto deadline = std::chrono::steady_clock::now() + Millis(10'000);
+  while (!has_ended() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(has_ended()) << status;
 }
 
 TEST(LocalSidecarTest, APortThatIsTakenIsSaid) {

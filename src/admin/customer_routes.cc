@@ -115,9 +115,15 @@ struct CustomerRoutes::Question {
 void CustomerRoutes::Answer(const ServerRequest& request, Respond respond) const {
   if (std::optional<ServerResponse> refusal = guard_.Refuse(request)) return std::move(respond)(*std::move(refusal));
   const std::string_view verb = std::string_view(request.path).substr(kPrefix.size());
+  if (verb == "shadow") {
+    if (!parts_.shadow) return std::move(respond)(Say(404, "SHADOW_TARGET is not set: no other sidecar is asked"));
+    if (request.method != "GET") return std::move(respond)(Say(405, "expected GET"));
+    return std::move(respond)({.body = parts_.shadow()});
+  }
   const bool reads = verb == "explain";
   if (!reads && verb != "reload" && verb != "purge") {
-    return std::move(respond)(Say(404, "known are GET /admin/explain, POST /admin/reload and POST /admin/purge"));
+    return std::move(respond)(
+        Say(404, "known are GET /admin/explain, GET /admin/shadow, POST /admin/reload and POST /admin/purge"));
   }
   if (request.method != (reads ? "GET" : "POST")) {
     return std::move(respond)(Say(405, reads ? "expected GET" : "expected POST"));
@@ -131,15 +137,21 @@ void CustomerRoutes::Answer(const ServerRequest& request, Respond respond) const
     return Explain(*std::move(question), std::move(respond));
   }
   if (verb == "purge") {
+    Tell(Parts::Effect::kPurge, question->key);
     const bool was_there = parts_.cache.Erase(question->key.view());
     return std::move(respond)({.body = Dump({{"purged", was_there}})});
   }
+  Tell(Parts::Effect::kReload, question->key);
   parts_.resolver.Reload(question->key.view(), parts_.clock.Now() + kWait,
                          [respond = std::move(respond)](const Resolution& resolution) mutable {
                            const bool known = resolution.record != nullptr && !resolution.record->empty();
                            std::move(respond)({.status = resolution.fetched ? 200 : 502,
                                                .body = Dump({{"reloaded", resolution.fetched}, {"known", known}})});
                          });
+}
+
+void CustomerRoutes::Tell(Parts::Effect effect, const EntityKey& key) const {
+  if (parts_.heard) parts_.heard(effect, key);
 }
 
 void CustomerRoutes::Explain(Question question, Respond respond) const {
@@ -151,6 +163,7 @@ void CustomerRoutes::Explain(Question question, Respond respond) const {
   // As a check would.
   const EntityKey key = question.key;
   const TraceScope trace(question.trace);
+  Tell(Parts::Effect::kResolve, key);
   parts_.resolver.Resolve(
       key.view(), EntitlementResolver::Patience::kDeadline, parts_.clock.Now() + kWait,
       [this, question = std::move(question), respond = std::move(respond)](const Resolution& resolution) mutable {
@@ -167,9 +180,11 @@ std::string CustomerRoutes::Explained(const Question& question, const Resolution
               .id = question.feature.empty() ? question.currency : question.feature,
               .ask = {.requested_usage = question.requested, .requested_values = values},
               .configured = &parts_.fallbacks};
+  const WallTime wall_now = parts_.clock.WallNow();
   FeatureView feature;
   CreditView credit;
   Facts facts;
+  bool raised = false;
   if (record != nullptr) {
     facts.record_empty = record->empty();
     facts.record_reason = record->denied_reason();
@@ -180,10 +195,11 @@ std::string CustomerRoutes::Explained(const Question& question, const Resolution
       }
     } else if (const int index = record->FindFeature(check.id); index >= 0) {
       record->ReadFeature(static_cast<size_t>(index), feature);
+      raised = parts_.overlay != nullptr && parts_.overlay->Raise(*record, feature, wall_now);
       facts.feature = &feature;
     }
   }
-  const Explanation explanation = sidecar::Explain(check, record != nullptr ? &facts : nullptr, parts_.clock.WallNow());
+  const Explanation explanation = sidecar::Explain(check, record != nullptr ? &facts : nullptr, wall_now);
 
   Json out = {{"customer", question.key.customer_id}};
   if (!question.key.resource_id.empty()) out["resource"] = question.key.resource_id;
@@ -200,6 +216,10 @@ std::string CustomerRoutes::Explained(const Question& question, const Resolution
   } else {
     out["freshness"] = FreshnessJson(*record, parts_.clock.Now(), parts_.cover);
     out["record"] = RecordJson(record->ToValue());
+    if (raised) {
+      out["usageOverlay"] = {{"currentUsage", feature.current_usage},
+                             {"why", "acknowledged reports that the record does not have yet (USAGE_OVERLAY)"}};
+    }
   }
   if (question.trace.has_value()) out["traceId"] = TraceIdText(question.trace->trace_id);
   return Dump(out);

@@ -8,6 +8,7 @@
 #include "cache/entitlement_cache.h"
 #include "core/entitlement_resolver.h"
 #include "core/live_cover.h"
+#include "core/usage_overlay.h"
 #include "domain/fallback.h"
 #include "ports/clock.h"
 
@@ -29,8 +30,8 @@ class AdminGuard {
   const Token token_;
 };
 
-/// GET /admin/explain, POST /admin/reload, POST /admin/purge; docs/operations.md has their parameters and
-/// answers. Thread-safe.
+/// GET /admin/explain, GET /admin/shadow, POST /admin/reload, POST /admin/purge; docs/operations.md has their
+/// parameters and answers. Thread-safe.
 class CustomerRoutes {
  public:
   struct Parts {
@@ -39,6 +40,11 @@ class CustomerRoutes {
     const LiveCover& cover;
     const FallbackTable& fallbacks;
     Clock& clock;
+    const UsageOverlay* overlay = nullptr;  ///< nullptr: there is none
+    /// What a request is about to do to the core.
+    enum class Effect : uint8_t { kPurge, kReload, kResolve };
+    std::function<void(Effect, const EntityKey&)> heard;  ///< of each; empty: nobody does
+    std::function<std::string()> shadow;  ///< JSON of answers that another sidecar gave otherwise; empty: none is asked
   };
 
   static constexpr std::string_view kPrefix = "/admin/";
@@ -53,6 +59,7 @@ class CustomerRoutes {
  private:
   struct Question;
 
+  void Tell(Parts::Effect effect, const EntityKey& key) const;
   void Explain(Question question, Respond respond) const;
   std::string Explained(const Question& question, const Resolution* resolution) const;
 

@@ -89,6 +89,11 @@ const draw = status => {
     ws ? [['since', ago(ws.since)], ['generation', ws.generation],
       ['interrupted subscriptions', ws.interruptedSubscriptions], ['last error', ws.lastError],
       ['at', ago(ws.lastErrorAt)]] : []));
+  const shadow = status.shadow;
+  if (shadow) parts.push(section('Shadow', shadow.state === 'paused' ? ['paused', 'bad'] :
+    shadow.different ? ['differs', 'bad'] : ['same', 'good'],
+    [['target', shadow.target], ['same', shadow.same], ['different', shadow.different], ['failed', shadow.failed],
+      ['skipped', shadow.skipped], ['last failure', shadow.lastFailure]]));
   const redis = status.redis;
   parts.push(section('Redis', !redis ? ['off', ''] : redis.up ? ['up', 'good'] : ['down', 'bad'],
     redis ? [['since', ago(redis.since)], ['kept current', redis.maintained ? 'yes' : 'no'],

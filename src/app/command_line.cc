@@ -28,6 +28,7 @@ usage: stigg-sidecar [verb] [arguments]
                              why it is answered so: the rule with its arithmetic, what would flip it
   spool ls | dead [--json]   what waits in the durable spool, per customer; what will not be delivered, and why
   spool drain                deliver it now, without a daemon
+  replay FILE [--json]       answer what RECORD_PATH has recorded, and print the answers that differ
   version                    print the version
   help                       print this
 
@@ -53,6 +54,7 @@ int RunCommandLine(const Environment& environment, Arguments arguments) {
   if (verb == "get") return Get(environment, arguments);
   if (verb == "explain") return Explain(environment, arguments);
   if (verb == "cache-service") return CacheService(environment, arguments);
+  if (verb == "replay") return ReplayVerb(arguments);
   if (verb == "spool") return SpoolVerb(environment, arguments);
   if (verb == "version" || verb == "--version") return Print(StrCat("stigg-sidecar ", kVersion, "\n"));
   if (verb == "help" || verb == "--help" || verb == "-h") return Print(StrCat(kUsage, HelpText()));

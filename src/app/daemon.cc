@@ -65,12 +65,13 @@ size_t QueueCount() {
 Daemon::Daemon(const Config& config, std::vector<std::string> configuration)
     : config_(config),
       configuration_(std::move(configuration)),
+      recording_(RecordingWiring::Make(config, clock_)),
       definitions_([](const FeatureDefinition& feature) { return EncodeDefinition(feature); },
                    [](const CurrencyDefinition& currency) { return EncodeDefinition(currency); }),
       cache_(CacheOptions(config, cache_limit_source_), epochs_, definitions_),
       io_("sidecar-io"),
       timers_(io_.context()),
-      door_(cache_, clock_, random_, cover_, Freshness(config)),
+      door_(cache_, CoreClock(), CoreRandom(), cover_, Freshness(config)),
       admin_routes_{.health_path = config.health_path,
                     .ready_path = config.ready_path,
                     .ready = [this] { return readiness_.ready(); },
@@ -94,9 +95,20 @@ std::string Daemon::Describe() const {
                 "), ", queues_, queues_ == 1 ? " queue" : " queues");
 }
 
+decltype(CustomerRoutes::Parts::heard) Daemon::AdminEffects() {
+  if (recording_ == nullptr) return nullptr;
+  return [this](CustomerRoutes::Parts::Effect effect, const EntityKey& key) { recording_->Heard(effect, key); };
+}
+
+std::function<std::string()> Daemon::ShadowText() {
+  if (shadow_ == nullptr) return nullptr;
+  return [this] { return ShadowSamples(*shadow_); };
+}
+
 void Daemon::AnswerHttp(const ServerRequest& request, Respond respond) const {
   if (customer_routes_ != nullptr && request.path.starts_with(CustomerRoutes::kPrefix)) {
-    return customer_routes_->Answer(request, std::move(respond));
+    if (recording_ == nullptr) return customer_routes_->Answer(request, std::move(respond));
+    return recording_->AsStep([&] { customer_routes_->Answer(request, std::move(respond)); });
   }
   std::move(respond)(AnswerAdmin(admin_routes_, request, /*probes_only=*/false));
 }
@@ -114,6 +126,7 @@ std::string Daemon::StatusText() const {
   if (redis_ != nullptr) {
     parts.redis = {.client = redis_->status(), .maintained = redis_->maintained(), .leads = redis_->leads()};
   }
+  if (shadow_ != nullptr) parts.shadow = ShadowStatus(config_, shadow_->report());
   return StatusJson(parts);
 }
 
@@ -128,6 +141,17 @@ std::string Daemon::MetricsText() const {
                      .label = "outcome",
                      .values = {{"exported", count(tracing_->exporter().exported())},
                                 {"dropped", count(tracing_->exporter().dropped())}}});
+  }
+  if (shadow_ != nullptr) {
+    for (ExtraSeries& series : SeriesOf(shadow_->report())) extra.push_back(std::move(series));
+  }
+  if (recording_ != nullptr) {
+    extra.push_back({.name = "sidecar_recording_writing",
+                     .help = "1 while RECORD_PATH is written; 0: it is full, or failed.",
+                     .values = {{"", recording_->writing() ? 1.0 : 0.0}}});
+    extra.push_back({.name = "sidecar_recording_bytes",
+                     .help = "Size of the recording.",
+                     .values = {{"", static_cast<double>(recording_->bytes())}}});
   }
   if (listeners_ != nullptr) {
     extra.push_back({.name = "sidecar_connections_refused_total",
@@ -152,43 +176,61 @@ absl::Status Daemon::Start() {
   upstream_ = *std::move(upstream);
   redis_ = RedisWiring::Make(config_, {clock_, random_, metrics_});
   SharedStore* const shared = redis_ ? &redis_->store() : nullptr;
-  resolver_ = std::make_unique<EntitlementResolver>(cache_, door_, cover_, upstream_->source(),
-                                                    upstream_->reload_source(), clock_, timers_, metrics_,
-                                                    ResolverSettings{.freshness = Freshness(config_),
-                                                                     .read_budget = config_.suspect_refresh_budget,
-                                                                     .fetch_timeout = config_.entitlements_timeout},
-                                                    shared);
-  refresh_ = std::make_unique<BackgroundRefresh>(*resolver_, clock_, timers_, BackgroundRefreshSettings{});
-  intake_ = std::make_unique<FeedIntake>(cover_, door_, *refresh_, clock_,
-                                         [this](size_t most) { return HottestKeys(cache_, most); });
-  auto spool = SpoolWiring::OpenOrServeWithout(config_, {upstream_->sink(), clock_, timers_, random_, metrics_},
-                                               [this, shared](UsageReceipt receipt) {
-                                                 if (shared != nullptr) shared->Apply(receipt);
-                                                 door_.Apply(std::move(receipt));
-                                               });
+  if (recording_) recording_->Attach(*upstream_, timers_);
+  Clock& clock = CoreClock();
+  Timers& timers = recording_ ? recording_->timers() : timers_;
+  UsageSink& sink = recording_ ? recording_->sink() : upstream_->sink();
+  resolver_ = std::make_unique<EntitlementResolver>(
+      cache_, door_, cover_, recording_ ? recording_->source() : upstream_->source(),
+      recording_ ? recording_->reload_source() : upstream_->reload_source(), clock, timers, metrics_,
+      ResolverSettings{.freshness = Freshness(config_),
+                       .read_budget = config_.suspect_refresh_budget,
+                       .fetch_timeout = config_.entitlements_timeout},
+      shared);
+  refresh_ = std::make_unique<BackgroundRefresh>(*resolver_, clock, timers, BackgroundRefreshSettings{});
+  FeedIntake::Hottest hottest = [this](size_t most) { return HottestKeys(cache_, most); };
+  if (recording_) hottest = recording_->Hottest(std::move(hottest));
+  intake_ = std::make_unique<FeedIntake>(cover_, door_, *refresh_, clock, std::move(hottest));
+  if (config_.usage_overlay) overlay_ = std::make_unique<UsageOverlay>(cache_, clock_, timers_, metrics_);
+  auto spool =
+      SpoolWiring::OpenOrServeWithout(config_, {upstream_->sink(), clock_, timers_, random_, metrics_, overlay_.get()},
+                                      [this, shared](UsageReceipt receipt) {
+                                        if (shared != nullptr) shared->Apply(receipt);
+                                        if (recording_ == nullptr) return door_.Apply(std::move(receipt));
+                                        recording_->Delivered(receipt, [&] { door_.Apply(receipt); });
+                                      });
   if (!spool.ok()) return spool.status();
   spool_ = *std::move(spool);
-  reporter_ = std::make_unique<UsageReporter>(upstream_->sink(), door_, spool_ ? &spool_->spool() : nullptr, shared);
+  reporter_ = std::make_unique<UsageReporter>(sink, door_, spool_ ? &spool_->spool() : nullptr, shared, overlay_.get());
   handlers_ = MakeHandlers({.cache = cache_,
                             .resolver = *resolver_,
                             .cover = cover_,
                             .reporter = *reporter_,
                             .fallbacks = config_.entitlements_fallback,
-                            .clock = clock_,
+                            .clock = clock,
                             .metrics = metrics_,
                             .settings = {.read_timeout = config_.entitlements_timeout,
                                          .report_timeout = config_.report_timeout,
                                          .offline = config_.offline && config_.offline_data_file.empty(),
-                                         .spool_usage = config_.spool_usage}});
+                                         .spool_usage = config_.spool_usage},
+                            .overlay = overlay_.get()});
+  if (recording_) handlers_ = recording_->Wrap(std::move(handlers_));
+  absl::StatusOr<std::unique_ptr<Shadow>> other = MakeShadow(config_, clock_);
+  if (!other.ok()) return other.status();
+  shadow_ = *std::move(other);
+  if (shadow_) handlers_ = shadow_->Wrap(std::move(handlers_));
   customer_routes_ =
       std::make_unique<CustomerRoutes>(CustomerRoutes::Parts{.cache = cache_,
                                                              .resolver = *resolver_,
                                                              .cover = cover_,
                                                              .fallbacks = config_.entitlements_fallback,
-                                                             .clock = clock_},
+                                                             .clock = clock_,
+                                                             .overlay = overlay_.get(),
+                                                             .heard = AdminEffects(),
+                                                             .shadow = ShadowText()},
                                        AdminGuard([path = config_.admin_token_file] { return AdminToken(path); }));
   snapshot_ = SnapshotWiring::Make(config_, {cache_, cover_, clock_, timers_, metrics_});
-  const RestoredSnapshot restored = snapshot_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
+  const RestoredSnapshot restored = snapshot_ && !recording_ ? snapshot_->keeper().Restore() : RestoredSnapshot{};
   if (redis_) {
     const RedisWiring::Parts parts{*intake_, [this](EntityKeyView key) { resolver_->ChangedInShared(key); },
                                    upstream_->feed()};
@@ -251,7 +293,8 @@ absl::Status Daemon::Listen() {
 
 void Daemon::StartFeed() {
   // With Redis, one of all replicas holds the feed.
-  if (!redis_ && upstream_->feed() != nullptr) upstream_->feed()->Start(*intake_);
+  if (!redis_ && upstream_->feed() != nullptr)
+    upstream_->feed()->Start(recording_ ? recording_->FeedInto(*intake_) : *intake_);
 }
 
 void Daemon::StopFeed() {
@@ -285,6 +328,7 @@ void Daemon::Drain(Millis settle) {
   if (spool_) spool_->Drain(deadline);
   StopFeed();
   if (snapshot_) snapshot_->keeper().Stop(deadline);
+  if (recording_) recording_->End(deadline);
   if (tracing_) AwaitStop([this](absl::AnyInvocable<void() &&> done) { tracing_->exporter().Flush(std::move(done)); });
 }
 

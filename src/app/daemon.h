@@ -15,7 +15,9 @@
 #include "admin/admin_routes.h"
 #include "admin/customer_routes.h"
 #include "admin/readiness.h"
+#include "app/recording_wiring.h"
 #include "app/redis_wiring.h"
+#include "app/shadow_wiring.h"
 #include "app/snapshot_wiring.h"
 #include "app/spool_wiring.h"
 #include "app/tls_files.h"
@@ -29,6 +31,7 @@
 #include "core/live_cover.h"
 #include "core/metrics.h"
 #include "core/record_door.h"
+#include "core/usage_overlay.h"
 #include "core/usage_reporter.h"
 #include "front/fronts.h"
 #include "front/health_state.h"
@@ -62,6 +65,11 @@ class Daemon {
  private:
   absl::Status Listen();
   void StartFeed();
+  decltype(CustomerRoutes::Parts::heard) AdminEffects();
+  std::function<std::string()> ShadowText();
+  // What the core is given: the real ones, or those of a recording.
+  Clock& CoreClock() { return recording_ ? recording_->clock() : clock_; }
+  Random& CoreRandom() { return recording_ ? recording_->random() : static_cast<Random&>(random_); }
   std::string MetricsText() const;
   std::string StatusText() const;
   void AnswerHttp(const ServerRequest& request, Respond respond) const;
@@ -74,6 +82,7 @@ class Daemon {
   const WallTime started_at_ = clock_.WallNow();
   SystemRandom random_;
   Metrics metrics_;
+  const std::unique_ptr<RecordingWiring> recording_;  // nullptr: nothing is recorded
   std::string cache_limit_source_;
   Definitions definitions_;
   EpochDomain epochs_;
@@ -89,8 +98,10 @@ class Daemon {
   std::unique_ptr<BackgroundRefresh> refresh_;
   std::unique_ptr<FeedIntake> intake_;
   std::unique_ptr<SnapshotWiring> snapshot_;  // nullptr: there is none
+  std::unique_ptr<UsageOverlay> overlay_;     // nullptr: USAGE_OVERLAY is off
   std::unique_ptr<SpoolWiring> spool_;        // nullptr: there is none
   std::unique_ptr<UsageReporter> reporter_;
+  std::unique_ptr<Shadow> shadow_;  // nullptr: nobody else is asked
   Handlers handlers_;
   HealthState health_;
   Readiness readiness_;

@@ -18,6 +18,7 @@ class SpoolWiring {
     Timers& timers;
     Random& random;
     Metrics& metrics;
+    SpoolObserver* observer = nullptr;
   };
 
   /// Opens the spool of the configuration and begins to deliver what it holds; waits for the

@@ -100,6 +100,7 @@ std::string StatusJson(const StatusParts& parts) {
                      {"graphql", TargetJson(parts.upstream.graphql_breaker, parts.metrics.upstream[1])}};
   out["websocket"] = FeedJson(parts.upstream.feed);
   out["redis"] = RedisJson(parts.redis);
+  out["shadow"] = parts.shadow;
   out["spool"] = SpoolJson(parts.config, parts.metrics);
   out["snapshot"] = SnapshotJson(parts.config, parts.metrics);
   const auto not_after = static_cast<int64_t>(parts.metrics.tls_not_after_secs.value());

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/json/json.h"
 #include "adapters/redis/redis_client.h"
 #include "app/upstream.h"
 #include "cache/entitlement_cache.h"
@@ -25,6 +26,7 @@ struct StatusParts {
     bool leads = false;
   };
   std::optional<Redis> redis;  ///< nullopt: there is none
+  Json shadow = nullptr;       ///< null: there is none
   bool ready = false;
   WallTime started_at;
   WallTime now;

@@ -17,6 +17,7 @@ int Probe(const Environment& environment, const Arguments& arguments, bool ready
 int Get(const Environment& environment, const Arguments& arguments);
 int Explain(const Environment& environment, Arguments arguments);
 int CacheService(const Environment& environment, const Arguments& arguments);
+int ReplayVerb(const Arguments& arguments);
 int SpoolVerb(const Environment& environment, const Arguments& arguments);
 
 /// Finds the verb and runs it; no verb means serve.

@@ -144,6 +144,10 @@ void Record::ReadCredit(size_t index, CreditView& out) const {
          .valid_until = UnpackTime(row.valid_until)};
 }
 
+std::optional<WallTime> Record::UsageUpdatedAt(size_t index) const {
+  return UnpackTime(At<FeatureRow>(feature_row(index)).usage_updated_at);
+}
+
 bool Record::AnyExpired(WallTime now) const {
   const auto expired = [&](std::optional<WallTime> until) {
     return until.has_value() && *until <= now && *until > fetched_at_wall_;

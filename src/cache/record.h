@@ -90,6 +90,8 @@ class Record {
   /// Views into this record. `index` is below the respective count.
   void ReadFeature(size_t index, FeatureView& out) const;
   void ReadCredit(size_t index, CreditView& out) const;
+  /// When upstream last counted usage of the feature, by its clock.
+  std::optional<WallTime> UsageUpdatedAt(size_t index) const;
 
   /// Whether any entitlement's validUntil passed between the fetch and `now`.
   bool AnyExpired(WallTime now) const;

@@ -73,6 +73,7 @@ struct Config {
   Millis entitlements_timeout{10'000};
   Millis suspect_refresh_budget{250};
   Millis report_timeout{60'000};
+  bool usage_overlay = false;
 
   // Spool
   std::string spool_path;  ///< empty: off
@@ -97,11 +98,19 @@ struct Config {
   std::string ready_path = "/readyz";
   std::string admin_token_file;  ///< empty: /admin/ answers this machine only
 
+  // Shadow
+  std::string shadow_target;  ///< empty: off
+  double shadow_sample_percent = 1;
+  Millis shadow_timeout{1'000};
+  std::vector<std::string> shadow_ignore_fields;
+
   // Life
   Millis start_grace{5'000};
   Millis drain_settle{2'000};
   Millis drain_timeout{10'000};
   bool end_with_parent = false;
+  std::string record_path;  ///< empty: nothing is recorded
+  uint64_t record_max_bytes = 64 << 20;
   std::string otlp_endpoint;  ///< empty: spans are not recorded
   std::string otel_service_name = "stigg-sidecar";
   std::string log_level = "warn";

@@ -19,6 +19,8 @@ class CrossChecks {
     CheckDrain();
     CheckSentinels();
     CheckTls();
+    CheckRecording();
+    CheckShadow();
   }
 
  private:
@@ -45,6 +47,33 @@ class CrossChecks {
     if (port == 0 || port != other) return;
     Violate(name, "=", port, " and ", other_name, "=", other, " are the same: expected two ports; set ", other_name,
             " to another port, or to 0");
+  }
+
+  void CheckShadow() {
+    if (!config_.shadow_target.empty()) return;
+    for (const std::string_view name : {"SHADOW_SAMPLE_PERCENT", "SHADOW_TIMEOUT_MS", "SHADOW_IGNORE_FIELDS"}) {
+      if (IsSet(name)) Violate(name, " is set without SHADOW_TARGET: set both or neither");
+    }
+  }
+
+  /// What a replay could not repeat (docs/adr/0026).
+  void CheckRecording() {
+    if (config_.record_path.empty()) {
+      if (IsSet("RECORD_MAX_BYTES")) Violate("RECORD_MAX_BYTES is set without RECORD_PATH: set both or neither");
+      return;
+    }
+    if (!config_.redis.environment_prefix.empty()) {
+      Violate(
+          "RECORD_PATH with REDIS_ENVIRONMENT_PREFIX: what Redis answers is not recorded; expected one of them "
+          "unset (record a replica that runs without Redis)");
+    }
+    if (config_.usage_overlay) {
+      Violate("RECORD_PATH with USAGE_OVERLAY: a replay shows no usage early; expected one of them unset");
+    }
+    if (!config_.snapshot_path.empty()) {
+      loaded_.warnings.push_back(
+          "RECORD_PATH is set: the snapshot is written and not restored, since a recording begins with an empty cache");
+    }
   }
 
   void CheckPaths() {

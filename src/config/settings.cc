@@ -105,6 +105,41 @@ ValueCodec KeysTtl() {
   return codec;
 }
 
+/// host:port, or unix:/path.
+bool IsGrpcTarget(std::string_view text) {
+  if (text.starts_with("unix:/")) return true;
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || !HasNoSpaces(text) || Contains(text, "/")) return false;
+  const std::optional<uint16_t> port = ParseNumber<uint16_t>(text.substr(colon + 1));
+  return port.has_value() && *port > 0;
+}
+
+ValueCodec SamplePercent() {
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                const std::optional<double> number = ParseNumber<double>(value);
+                constexpr double kLeast = 0.01;
+                if (!number.has_value() || !(*number >= kLeast && *number <= 100)) return false;
+                config.shadow_sample_percent = *number;
+                return true;
+              },
+          .show = [](const Config& config) { return StrCat(config.shadow_sample_percent); }};
+}
+
+/// Names, separated by commas.
+ValueCodec ShadowFields() {
+  return {.parse =
+              [](std::string_view value, Config& config) {
+                for (const std::string_view name : Split(value, ',')) {
+                  const std::string_view stripped = StripWhitespace(name);
+                  if (stripped.empty()) return false;
+                  config.shadow_ignore_fields.emplace_back(stripped);
+                }
+                return true;
+              },
+          .show = [](const Config& config) { return Join(config.shadow_ignore_fields, ","); }};
+}
+
 /// Remembers that it was asked for: then it must be free (design section 3).
 ValueCodec HttpPort() {
   ValueCodec codec = Whole(MEMBER(http_port), 0, 65'535);
@@ -189,6 +224,9 @@ std::vector<Setting> MakeSettings() {
       {"REPORT_TIMEOUT_MS", "Answers", kMillisAccepted, "60000",
        "Longest time for a usage or event report, retries included; a caller's shorter deadline counts.", false,
        MillisFrom1(MEMBER(report_timeout))},
+      {"USAGE_OVERLAY", "Answers", kBoolAccepted, "0",
+       "Show acknowledged usage at once, also what waits in the spool and what was acknowledged without a total.",
+       false, Bool(MEMBER(usage_overlay))},
       {"OFFLINE", "Answers", kBoolAccepted, "0", "No key, no network: answer fallbacks.", false, Bool(MEMBER(offline))},
       {"OFFLINE_DATA_FILE", "Answers", "path of a data file (docs/dev.md)", "none",
        "With OFFLINE: customers to answer for; usage is counted in memory.", false, Text(MEMBER(offline_data_file))},
@@ -277,6 +315,19 @@ std::vector<Setting> MakeSettings() {
       {"READY_ENDPOINT_URL", kListenersGroup, "a path", "readyz", "Path of the readiness probe.", false,
        PathWithSlash(MEMBER(ready_path))},
 
+      // Shadow
+      {"SHADOW_TARGET", "Shadow", "host:port or unix:/path", "none: nobody else is asked",
+       "Another sidecar, the vendor's for instance, that a sample of the reads is asked of too, after they are "
+       "answered: differences are counted (docs/migrating.md).",
+       false, TextIf(MEMBER(shadow_target), IsGrpcTarget)},
+      {"SHADOW_SAMPLE_PERCENT", "Shadow", "a number, 0.01 to 100", "1", "How many of the reads.", false,
+       SamplePercent()},
+      {"SHADOW_TIMEOUT_MS", "Shadow", kMillisAccepted, "1000", "Longest wait for the other's answer.", false,
+       MillisFrom1(MEMBER(shadow_timeout))},
+      {"SHADOW_IGNORE_FIELDS", "Shadow", "names of fields, or Method.field, comma-separated", "none",
+       "Fields that may differ, with all that is inside them; named as in `sidecar_shadow_differences_total`.", false,
+       ShadowFields()},
+
       // Life
       {"START_GRACE_MS", "Life", "whole milliseconds, 0 to 3600000", "5000",
        "Ready at the latest this long after the start, whatever upstream does.", false,
@@ -289,6 +340,12 @@ std::vector<Setting> MakeSettings() {
       {"END_WITH_PARENT", "Life", kBoolAccepted, "0",
        "End, as after SIGTERM, when the process that started this one has ended.", false,
        Bool(MEMBER(end_with_parent))},
+      {"RECORD_PATH", "Life", "path of a file in a directory that can be written", "none: nothing is recorded",
+       "Requests, upstream's answers and pushes are written to this file, without saying who the customers are, for "
+       "`stigg-sidecar replay`.",
+       false, Text(MEMBER(record_path))},
+      {"RECORD_MAX_BYTES", "Life", "whole bytes, at least 65536", "67108864", "Where the recording ends.", false,
+       Whole(MEMBER(record_max_bytes), 1 << 16, kInt64Max)},
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "Life", kHttpUrlAccepted, "none: spans are not recorded",
        "Collector of traces, OTLP over HTTP; spans of callers whose traceparent is sampled go to /v1/traces.", false,
        Url(MEMBER(otlp_endpoint), "http", "https")},

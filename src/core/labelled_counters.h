@@ -12,7 +12,7 @@ namespace sidecar {
 template <typename Label, size_t kLabels>
 class LabelledCounters {
  public:
-  void Add(Label label) { cells_[static_cast<size_t>(label)].fetch_add(1, std::memory_order_relaxed); }
+  void Add(Label label, uint64_t n = 1) { cells_[static_cast<size_t>(label)].fetch_add(n, std::memory_order_relaxed); }
   uint64_t value(size_t label) const { return cells_[label].load(std::memory_order_relaxed); }
 
  private:

@@ -7,7 +7,9 @@
 #include "core/decision_counters.h"
 #include "core/duration_histogram.h"
 #include "core/gauge.h"
+#include "core/labelled_counters.h"
 #include "core/upstream_metrics.h"
+#include "core/usage_overlay_outcome.h"
 
 namespace sidecar {
 
@@ -60,6 +62,12 @@ struct Metrics {
   Counter spool_delivered;  ///< acknowledged by upstream, from the spool
   Counter spool_dead;       ///< moved to the dead letters
   Counter spool_dropped;    ///< refused for want of room, too old, or the oldest of too many dead letters
+
+  // Acknowledged usage that is shown before the record has it.
+  Gauge usage_overlay_pending;
+  Counter usage_overlay_refused;  ///< not shown early: too many are pending
+  LabelledCounters<UsageOverlayOutcome, kUsageOverlayOutcomes.size()> usage_overlay_reconciled;
+  std::atomic<double> usage_overlay_drift{0};  ///< usage units between what was shown and what upstream said
 };
 
 }  // namespace sidecar

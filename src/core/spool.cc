@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "core/once_done.h"
 #include "core/spool_delivery.h"
 #include "ports/backoff.h"
@@ -54,6 +55,10 @@ Spool::~Spool() = default;
 absl::Status Spool::Start() {
   absl::StatusOr<SpoolIndex> index = parts_.store.TakeIndex();
   if (!index.ok()) return index.status();
+  // Before anything is delivered or answered.
+  if (parts_.observer != nullptr) {
+    if (absl::Status status = TellOfHeld(*index); !status.ok()) return status;
+  }
   {
     absl::MutexLock lock(&mu_);
     next_sequence_ = index->next_sequence;
@@ -69,6 +74,37 @@ absl::Status Spool::Start() {
     ShowSize();
   }
   Sweep();
+  return absl::OkStatus();
+}
+
+absl::Status Spool::TellOfHeld(const SpoolIndex& index) {
+  constexpr size_t kBatch = 1'000;
+  std::vector<const SpoolEntry*> usage;
+  for (const SpoolEntry& entry : index.entries) {
+    if (entry.kind == SpoolKind::kUsage) usage.push_back(&entry);
+  }
+  for (size_t begin = 0; begin < usage.size(); begin += kBatch) {
+    const size_t size = std::min(kBatch, usage.size() - begin);
+    std::vector<uint64_t> sequences;
+    for (size_t i = begin; i < begin + size; ++i) sequences.push_back(usage[i]->sequence);
+    absl::StatusOr<SpoolStore::Items> items = absl::UnknownError("not read");
+    absl::Notification read;
+    parts_.store.Read(std::move(sequences), [&](absl::StatusOr<SpoolStore::Items> result) {
+      items = std::move(result);
+      read.Notify();
+    });
+    read.WaitForNotification();
+    if (!items.ok()) return items.status();
+    for (size_t i = 0; i < size; ++i) {
+      // One that cannot be read is buried when its turn comes.
+      if (!(*items)[i].has_value()) continue;
+      const SpoolEntry& entry = *usage[begin + i];
+      parts_.observer->OnSpooled({.sequence = entry.sequence,
+                                  .spooled_at = entry.spooled_at,
+                                  .bytes = entry.bytes,
+                                  .item = *std::move((*items)[i])});
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -99,6 +135,10 @@ void Spool::Append(std::vector<SpoolItem> items, MonoTime deadline, Done done) {
   }
   const auto answer = OnceDone::Make(parts_.timers, deadline, std::move(done));
   parts_.store.Append(records, [this, records, bytes, now, answer](const absl::Status& status) {
+    // Before a delivery can take them, and before the reporter hears of it.
+    if (status.ok() && parts_.observer != nullptr) {
+      for (const SpoolRecord& record : *records) parts_.observer->OnSpooled(record);
+    }
     {
       absl::MutexLock lock(&mu_);
       appending_bytes_ -= bytes;
@@ -203,9 +243,22 @@ void Spool::Send(const DeliveryPtr& delivery, size_t begin, size_t end) {
   parts_.sink.ReportUsage(delivery->Copy<UsageReport>(begin, end), deadline,
                           [this, delivery, size](UpstreamResult<std::vector<UsageReceipt>> result) {
                             if (!result.ok()) return Failed(delivery, size, result.failure());
-                            for (UsageReceipt& receipt : result.value()) receipt_done_(std::move(receipt));
+                            Deliver(*delivery, std::move(result.value()));
                             Acknowledged(delivery, size);
                           });
+}
+
+void Spool::Deliver(const Delivery& delivery, std::vector<UsageReceipt> receipts) {
+  for (size_t i = 0; i < receipts.size(); ++i) {
+    UsageReceipt& receipt = receipts[i];
+    if (parts_.observer == nullptr) {
+      receipt_done_(std::move(receipt));
+      continue;
+    }
+    const size_t at = delivery.handled() + i;
+    parts_.observer->OnDelivered(delivery.batch.sequences[at], delivery.Item<UsageReport>(at), receipt,
+                                 [&] { receipt_done_(receipt); });
+  }
 }
 
 void Spool::Acknowledged(const DeliveryPtr& delivery, size_t size) {
@@ -253,7 +306,7 @@ void Spool::End(const DeliveryPtr& delivery, const UpstreamFailure* failure) {
     }
     ShowSize();
   }
-  Settle(settlement);
+  Settle(settlement, SpoolObserver::Loss::kBuried);
   Pump();
 }
 
@@ -269,13 +322,16 @@ void Spool::Pause(std::optional<Millis> retry_after) {
   paused_until_ = now + std::max(pause, retry_after.value_or(Millis(0)));
 }
 
-void Spool::Settle(const std::shared_ptr<const Settlement>& settlement) {
+void Spool::Settle(const std::shared_ptr<const Settlement>& settlement, SpoolObserver::Loss loss) {
   if (settlement->empty()) return;
   {
     absl::MutexLock lock(&mu_);
     ++unsettled_;
   }
   parts_.metrics.spool_dead.Add(settlement->dead.size());
+  if (parts_.observer != nullptr) {
+    for (const DeadLetter& letter : settlement->dead) parts_.observer->OnLost(letter.sequence, loss);
+  }
   TrySettle(settlement);
 }
 
@@ -308,7 +364,7 @@ void Spool::Sweep() {
     ShowSize();
   }
   parts_.metrics.spool_dropped.Add(settlement->dead.size());
-  Settle(settlement);
+  Settle(settlement, SpoolObserver::Loss::kTooOld);
   parts_.timers.At(parts_.clock.Now() + kSweepEvery, [this] { Sweep(); });
   Pump();
 }

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "core/metrics.h"
 #include "core/spool_lanes.h"
+#include "core/spool_observer.h"
 #include "ports/clock.h"
 #include "ports/random.h"
 #include "ports/spool_store.h"
@@ -52,12 +53,14 @@ class Spool {
     Timers& timers;
     Random& random;
     Metrics& metrics;
+    SpoolObserver* observer = nullptr;  ///< nullptr: nobody is told
   };
 
   Spool(const Parts& parts, ReceiptDone receipt_done, const SpoolSettings& settings);
   ~Spool();
 
-  /// Takes up what is held from before and begins to deliver; waits for the disk. Once.
+  /// Takes up what is held from before, tells the observer of its usage, and begins to deliver; waits for the disk.
+  /// Once.
   absl::Status Start();
 
   /// Calls `done`, by `deadline`, with OK when all items are durable. RESOURCE_EXHAUSTED: the
@@ -88,19 +91,24 @@ class Spool {
   struct Settlement;
   using DeliveryPtr = std::shared_ptr<Delivery>;
 
+  /// Reads back the usage of an earlier life for the observer, in batches; waits for the disk.
+  absl::Status TellOfHeld(const SpoolIndex& index);
+
   /// Starts deliveries while there may be more.
   void Pump();
   void Deliver(const DeliveryPtr& delivery);
   /// Sends the next part of a delivery, or ends it.
   void SendNext(const DeliveryPtr& delivery);
   void Send(const DeliveryPtr& delivery, size_t begin, size_t end);
+  /// Passes on what upstream says of the records that come next.
+  void Deliver(const Delivery& delivery, std::vector<UsageReceipt> receipts);
   void Acknowledged(const DeliveryPtr& delivery, size_t size);
   void Failed(const DeliveryPtr& delivery, size_t size, const UpstreamFailure& failure);
   void End(const DeliveryPtr& delivery, const UpstreamFailure* failure);
   void Pause(std::optional<Millis> retry_after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  /// Tells the store; again until it succeeds.
-  void Settle(const std::shared_ptr<const Settlement>& settlement);
+  /// Tells the store; again until it succeeds. `loss`: of those that are dead.
+  void Settle(const std::shared_ptr<const Settlement>& settlement, SpoolObserver::Loss loss);
   void TrySettle(const std::shared_ptr<const Settlement>& settlement);
   /// Buries what is too old; again every minute.
   void Sweep();

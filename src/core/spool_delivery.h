@@ -53,6 +53,12 @@ struct Spool::Delivery {
   bool readable(size_t i) const { return items_[i].has_value(); }
   size_t handled() const { return handled_; }
 
+  /// Of one that is readable.
+  template <typename Report>
+  const Report& Item(size_t i) const {
+    return std::get<Report>(*items_[i]);
+  }
+
   template <typename Item>
   std::vector<Item> Copy(size_t begin, size_t end) const {
     std::vector<Item> copies;

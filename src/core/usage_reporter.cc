@@ -22,7 +22,8 @@ struct UsageReporter::Batch {
   std::vector<Item> items;
   MonoTime deadline;
   MonoTime attempt_deadline;  ///< leaves time for the spool
-  bool keep_items = false;    ///< the spool may need them
+  bool may_spool = false;
+  bool keep_items = false;  ///< they are needed once more
   Done done;
   ReportOutcome outcome;
 
@@ -55,9 +56,10 @@ void UsageReporter::ReportUsage(std::vector<UsageReport> reports, MonoTime deadl
   batch->items = std::move(reports);
   batch->deadline = batch->attempt_deadline = deadline;
   batch->done = std::move(done);
+  batch->keep_items = overlay_ != nullptr;
   if (spool_ == nullptr) return SendNext(std::move(batch));
   if (durability == Durability::kSpoolOnFailure) {
-    batch->keep_items = true;
+    batch->may_spool = batch->keep_items = true;
     batch->attempt_deadline = spool_->AttemptBy(deadline);
   }
   // What is spooled comes first: a SET must not be undone by an older one.
@@ -65,7 +67,7 @@ void UsageReporter::ReportUsage(std::vector<UsageReport> reports, MonoTime deadl
     return spool_->HoldsUsageOf(report.key.customer_id);
   });
   if (!behind) return SendNext(std::move(batch));
-  if (batch->keep_items) return SpoolRest(std::move(batch), std::nullopt);
+  if (batch->may_spool) return SpoolRest(std::move(batch), std::nullopt);
   batch->Fail(NotSpooled(absl::UnavailableError(
       "earlier reports of this customer wait in the spool; metadata x-accept-durable: 1 queues behind them")));
 }
@@ -85,22 +87,29 @@ void UsageReporter::SendNext(std::unique_ptr<Batch<UsageReport>> batch) {
   std::vector<UsageReport> part = batch->TakePart(UsageSink::kUsagesPerCallMax);
   const size_t size = part.size();
   const MonoTime deadline = batch->attempt_deadline;
-  sink_.ReportUsage(std::move(part), deadline,
-                    [this, size, batch = std::move(batch)](UpstreamResult<std::vector<UsageReceipt>> result) mutable {
-                      if (!result.ok()) {
-                        if (batch->keep_items && MaySpool(result.failure())) {
-                          return SpoolRest(std::move(batch), result.failure());
-                        }
-                        return batch->Fail(result.failure());
-                      }
-                      batch->outcome.acknowledged += size;
-                      for (UsageReceipt& receipt : result.value()) {
-                        door_.Apply(receipt);
-                        if (shared_ != nullptr) shared_->Apply(receipt);
-                        batch->outcome.receipts.push_back(std::move(receipt));
-                      }
-                      SendNext(std::move(batch));
-                    });
+  const uint64_t sent = overlay_ == nullptr ? 0 : overlay_->Sending();
+  sink_.ReportUsage(
+      std::move(part), deadline,
+      [this, size, sent, batch = std::move(batch)](UpstreamResult<std::vector<UsageReceipt>> result) mutable {
+        if (!result.ok()) {
+          if (batch->may_spool && MaySpool(result.failure())) {
+            return SpoolRest(std::move(batch), result.failure());
+          }
+          return batch->Fail(result.failure());
+        }
+        const UsageReport* report = batch->items.data() + batch->outcome.acknowledged;
+        batch->outcome.acknowledged += size;
+        for (UsageReceipt& receipt : result.value()) {
+          if (overlay_ != nullptr) {
+            overlay_->Acknowledge(*report++, receipt, sent, [&] { door_.Apply(receipt); });
+          } else {
+            door_.Apply(receipt);
+          }
+          if (shared_ != nullptr) shared_->Apply(receipt);
+          batch->outcome.receipts.push_back(std::move(receipt));
+        }
+        SendNext(std::move(batch));
+      });
 }
 
 void UsageReporter::SendNext(std::unique_ptr<Batch<UsageEvent>> batch) {

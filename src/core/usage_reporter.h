@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "core/record_door.h"
 #include "core/spool.h"
+#include "core/usage_overlay.h"
 #include "ports/shared_store.h"
 #include "ports/usage_sink.h"
 
@@ -35,9 +36,10 @@ class UsageReporter {
  public:
   using Done = absl::AnyInvocable<void(ReportOutcome) &&>;
 
-  /// `spool`, `shared`: nullptr without one.
-  UsageReporter(UsageSink& sink, RecordDoor& door, Spool* spool = nullptr, SharedStore* shared = nullptr)
-      : sink_(sink), door_(door), spool_(spool), shared_(shared) {}
+  /// `spool`, `shared`, `overlay`: nullptr without one. The spool has the same overlay for its observer.
+  UsageReporter(UsageSink& sink, RecordDoor& door, Spool* spool = nullptr, SharedStore* shared = nullptr,
+                UsageOverlay* overlay = nullptr)
+      : sink_(sink), door_(door), spool_(spool), shared_(shared), overlay_(overlay) {}
 
   /// Without a spool, `durability` means nothing.
   void ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, Done done,
@@ -59,6 +61,7 @@ class UsageReporter {
   RecordDoor& door_;
   Spool* const spool_;
   SharedStore* const shared_;
+  UsageOverlay* const overlay_;
 };
 
 }  // namespace sidecar

@@ -214,10 +214,11 @@ struct CheckReader {
   }
 
   static Written Write(const ServiceContext&, const AnswerEncoder& encoder, const State& state, const Record* record,
-                       WallTime now, ReverseWriter& out) {
+                       const UsageOverlay* overlay, WallTime now, ReverseWriter& out) {
     if (record != nullptr) {
-      const Found found(state, *record);
+      Found found(state, *record);
       if (!IsExpired(found.valid_until(), record->fetched_at_wall(), now)) {
+        if (overlay != nullptr) found.Raise(*overlay, *record, now);
         const bool granted = Emit(encoder, state, Decide(state.check, found.facts(*record), now), out);
         return {.known = true, .decision = DecisionOf(state, granted)};
       }
@@ -255,6 +256,11 @@ struct CheckReader {
     std::optional<WallTime> valid_until() const {
       if (!there_) return std::nullopt;
       return is_credit_ ? credit_.valid_until : feature_.valid_until;
+    }
+
+    /// Adds usage that the record does not have yet.
+    void Raise(const UsageOverlay& overlay, const Record& record, WallTime now) {
+      if (there_ && !is_credit_) overlay.Raise(record, feature_, now);
     }
 
     Facts facts(const Record& record) const {

@@ -66,7 +66,7 @@ struct ListReader {
   static bool Expired(const State&, const Record& record, WallTime now) { return record.AnyExpired(now); }
 
   static Written Write(const ServiceContext& context, const AnswerEncoder& encoder, const State&, const Record* record,
-                       WallTime now, ReverseWriter& out) {
+                       const UsageOverlay* overlay, WallTime now, ReverseWriter& out) {
     if (record == nullptr) {
       WriteFallbacks(context.fallbacks, encoder, out);
       return {};
@@ -76,18 +76,20 @@ struct ListReader {
       out.Uint(2, static_cast<uint64_t>(record->denied_reason()));
     }
     if (List::kListsCredits) WriteCredits(*record, encoder, now, out);
-    WriteFeatures(*record, encoder, now, out);
+    WriteFeatures(*record, overlay, encoder, now, out);
     return {.known = true, .decision = std::nullopt};
   }
 
  private:
   // What is over is no answer any more: it is left out (section 13.13).
 
-  static void WriteFeatures(const Record& record, const AnswerEncoder& encoder, WallTime now, ReverseWriter& out) {
+  static void WriteFeatures(const Record& record, const UsageOverlay* overlay, const AnswerEncoder& encoder,
+                            WallTime now, ReverseWriter& out) {
     FeatureView feature;
     for (size_t i = record.feature_count(); i-- > 0;) {
       record.ReadFeature(i, feature);
       if (IsExpired(feature.valid_until, record.fetched_at_wall(), now) || !List::Lists(feature)) continue;
+      if (overlay != nullptr) overlay->Raise(record, feature, now);
       List::WriteElement(encoder, DecideListed(feature, now), out);
     }
   }

@@ -124,7 +124,7 @@ struct Written {
 ///   EntityKeyView Key(state)
 ///   std::string_view FeatureId(state)          the one feature asked for, or empty
 ///   bool Expired(state, record, now)
-///   Written Write(context, encoder, state, record or nullptr, now, out)
+///   Written Write(context, encoder, state, record or nullptr, overlay or nullptr, now, out)
 ///                                              writes the response
 /// The request is parsed again after a wait: its bytes live as long as the call, and
 /// nothing else has to be kept.
@@ -146,6 +146,9 @@ class ReadHandler {
     }
     const EntityKeyView key = Reader::Key(state);
     const MonoTime now = context_.clock.Now();
+    // Asked before the record is looked up.
+    const UsageOverlay* const overlay =
+        context_.overlay != nullptr && context_.overlay->pending() ? context_.overlay : nullptr;
     MemoryLook look;
     {
       const EpochDomain::Guard guard(context_.cache.epochs());
@@ -153,7 +156,7 @@ class ReadHandler {
       look = LookInMemory(context_, key, Reader::FeatureId(state), now, *terms,
                           [&](const Record& record) { return Reader::Expired(state, record, wall_now); });
       if (look.next == MemoryLook::Next::kAnswer)
-        return Answer(call, state, {.record = look.record, .suspect = look.suspect}, now);
+        return Answer(call, state, {.record = look.record, .suspect = look.suspect}, overlay, now);
     }
     const TraceScope trace(call.Trace());
     const auto patience = look.next == MemoryLook::Next::kRefresh ? EntitlementResolver::Patience::kReadBudget
@@ -175,13 +178,16 @@ class ReadHandler {
     }
     const bool suspect = record != nullptr && !resolution.fetched && IsSuspect(*record, now, context_.cover);
     Answer(call, state,
-           {.record = record, .fetched = resolution.fetched, .shared = resolution.shared, .suspect = suspect}, now);
+           {.record = record, .fetched = resolution.fetched, .shared = resolution.shared, .suspect = suspect},
+           context_.overlay, now);
   }
 
-  void Answer(Call& call, const typename Reader::State& state, Basis basis, MonoTime now) const {
+  void Answer(Call& call, const typename Reader::State& state, Basis basis, const UsageOverlay* overlay,
+              MonoTime now) const {
     thread_local ReverseWriter out;
     out.Clear();
-    const Written written = Reader::Write(context_, encoder_, state, basis.record, context_.clock.WallNow(), out);
+    const Written written =
+        Reader::Write(context_, encoder_, state, basis.record, overlay, context_.clock.WallNow(), out);
     if (!written.known) basis.record = nullptr;
     const AnswerOrigin origin = OriginOf(context_, basis, now);
     if (const auto& decision = written.decision; decision.has_value()) {

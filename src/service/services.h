@@ -7,6 +7,7 @@
 #include "core/entitlement_resolver.h"
 #include "core/live_cover.h"
 #include "core/metrics.h"
+#include "core/usage_overlay.h"
 #include "core/usage_reporter.h"
 #include "domain/fallback.h"
 #include "ports/clock.h"
@@ -35,6 +36,7 @@ struct ServiceContext {
   Clock& clock;
   Metrics& metrics;
   ServiceSettings settings;
+  const UsageOverlay* overlay = nullptr;  ///< nullptr: reads see what the record has, and no more
 };
 
 using Handlers = std::array<Handler, kMethodCount>;

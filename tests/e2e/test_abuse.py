@@ -181,9 +181,10 @@ def test_floods_disturb_nobody(abuse: type[Abuse], count: int, median_max: float
         assert timed(lambda: sidecar.http("/livez"))[1] < 2  # a second is what a SYN that the kernel dropped costs
         if not is_sanitized():
             assert sidecar.memory_kib("VmRSS") - before < MEMORY_GROWTH_KIB_MAX
+        # A busy machine reads fewer a second than what is a flood, and a sanitizer always does.
+        if abuse is Resets and not is_sanitized():
+            eventually(lambda: sidecar.metrics().series['sidecar_connections_refused_total{reason="flood"}'] > 0)
     assert_served(sidecar)
-    if abuse is Resets and not is_sanitized():  # which reads fewer a second than what our own front calls a flood
-        assert sidecar.metrics().series['sidecar_connections_refused_total{reason="flood"}'] > 0
 
 
 def test_many_large_messages_are_no_flood(daemon: Daemons) -> None:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,8 @@ class FakeSpoolStore : public SpoolStore {
       Items items;
       for (const uint64_t sequence : sequences) {
         const auto found = held.find(sequence);
-        items.push_back(found == held.end() ? std::nullopt : std::optional<SpoolItem>(found->second.item));
+        const bool lost = found == held.end() || unreadable.contains(sequence);
+        items.push_back(lost ? std::nullopt : std::optional<SpoolItem>(found->second.item));
       }
       std::move(done)(std::move(items));
     });
@@ -76,7 +78,8 @@ class FakeSpoolStore : public SpoolStore {
   bool at_once = true;
   absl::Status failure;  ///< of every write
   std::map<uint64_t, SpoolRecord> held;
-  uint64_t used = 0;  ///< the highest sequence that was ever held
+  std::set<uint64_t> unreadable;  ///< of those that are held
+  uint64_t used = 0;              ///< the highest sequence that was ever held
   std::vector<DeadLetter> dead;
   std::deque<absl::AnyInvocable<void() &&>> waiting;
 

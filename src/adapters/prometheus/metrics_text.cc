@@ -122,6 +122,19 @@ void AddDecisions(const DecisionCounters& decisions, std::vector<MetricFamily>& 
   families.push_back(std::move(family));
 }
 
+void AddOverlay(const Metrics& metrics, std::vector<MetricFamily>& families) {
+  MetricFamily reconciled{.name = "sidecar_usage_overlay_reconciled_total",
+                          .help = "Pending reports that are over, by what was shown against what upstream said.",
+                          .type = MetricType::Counter};
+  for (size_t outcome = 0; outcome < kUsageOverlayOutcomes.size(); ++outcome) {
+    AddCount(reconciled, {Label("outcome", kUsageOverlayOutcomes[outcome])},
+             metrics.usage_overlay_reconciled.value(outcome));
+  }
+  families.push_back(std::move(reconciled));
+  families.push_back(One("sidecar_usage_overlay_drift_total", "Units of usage between the two, without signs.",
+                         MetricType::Counter, metrics.usage_overlay_drift.load(std::memory_order_relaxed)));
+}
+
 void AddExchanges(const Metrics& metrics, std::vector<MetricFamily>& families) {
   MetricFamily requests{.name = "sidecar_upstream_requests_total",
                         .help = "Exchanges with upstream, retries included.",
@@ -200,6 +213,12 @@ std::string MetricsText(const Metrics& metrics, const EntitlementCache& cache, c
   counter("sidecar_spool_dropped_total",
           "Records refused for want of room, too old, or pushed out of the dead letters.",
           metrics.spool_dropped.value());
+
+  gauge("sidecar_usage_overlay_pending", "Acknowledged reports that are shown before the record has them.",
+        metrics.usage_overlay_pending.value());
+  counter("sidecar_usage_overlay_refused_total", "Acknowledged reports not shown early: too many were pending.",
+          metrics.usage_overlay_refused.value());
+  AddOverlay(metrics, families);
 
   gauge("sidecar_snapshot_records", "Records in the snapshot written last; until then, those restored.",
         metrics.snapshot_records.value());

@@ -12,9 +12,6 @@
 namespace sidecar::snapshot {
 namespace {
 
-// As PNG's: a transfer that changes line ends or the eighth bit shows at once.
-constexpr std::string_view kMagic("\x89SGSNP\r\n", 8);
-
 constexpr size_t kBufferBytes = 256 << 10;
 constexpr size_t kFrameHeadBytes = 5;
 constexpr size_t kChecksumBytes = 4;
@@ -35,9 +32,9 @@ uint32_t Checksum(const char* data, size_t size) {
 
 }  // namespace
 
-void AppendPreamble(std::string& out, uint32_t version) {
+void AppendPreamble(std::string& out, uint32_t version, std::string_view magic) {
   const size_t begin = out.size();
-  out.append(kMagic);
+  out.append(magic);
   AppendNumber(out, version);
   AppendNumber(out, Checksum(out.data() + begin, out.size() - begin));
 }
@@ -67,23 +64,24 @@ absl::Status FrameReader::Fill(size_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status FrameReader::ReadPreamble() {
+absl::Status FrameReader::ReadPreamble(uint32_t expected, std::string_view magic) {
   if (absl::Status status = Fill(kPreambleBytes); !status.ok()) {
     if (!absl::IsOutOfRange(status)) return status;
     return Error(absl::StatusCode::kDataLoss, "it has only ", file_bytes_, " bytes");
   }
   const char* const at = buffer_.data() + begin_;
-  if (std::string_view(at, kMagic.size()) != kMagic) {
-    return absl::DataLossError("it does not begin as a snapshot does");
+  if (std::string_view(at, magic.size()) != magic) {
+    return Error(absl::StatusCode::kDataLoss, "it does not begin as a ",
+                 magic == kSnapshotMagic ? "snapshot" : "recording", " does");
   }
   constexpr size_t kChecked = kPreambleBytes - kChecksumBytes;
   if (NumberAt(at + kChecked) != Checksum(at, kChecked)) {
     return absl::DataLossError("the checksum of its first 16 bytes is wrong");
   }
-  const uint32_t version = NumberAt(at + kMagic.size());
-  if (version != kFormatVersion) {
+  const uint32_t version = NumberAt(at + magic.size());
+  if (version != expected) {
     return Error(absl::StatusCode::kFailedPrecondition, "it has format version ", version,
-                 ", this daemon reads version ", kFormatVersion);
+                 ", this daemon reads version ", expected);
   }
   begin_ += kPreambleBytes;
   offset_ += kPreambleBytes;

@@ -1,4 +1,4 @@
-// Frames: how a snapshot file is cut into pieces that are checked one by one.
+// Frames: how a file is cut into pieces that are checked one by one: a snapshot, or a recording.
 //
 //   file   preamble, frames
 //   preamble (16 bytes)   magic (8), format version (4), checksum of these (4)
@@ -25,6 +25,10 @@ inline constexpr size_t kPreambleBytes = 16;
 /// No frame is larger; the cache's largest record is well below.
 inline constexpr size_t kPayloadBytesMax = 64 << 20;
 
+/// Which files these are: no other kind is read. As PNG's: a transfer that changes line ends or the eighth bit shows
+/// at once.
+inline constexpr std::string_view kSnapshotMagic("\x89SGSNP\r\n", 8);
+
 enum class FrameKind : uint8_t {
   kHeader = 'H',
   kFeature = 'F',
@@ -32,6 +36,7 @@ enum class FrameKind : uint8_t {
   kHotRecord = 'R',
   kColdRecord = 'r',
   kFooter = 'E',
+  kEvent = 'V',  // of a recording
 };
 
 struct Frame {
@@ -39,7 +44,7 @@ struct Frame {
   std::string_view payload;  ///< valid until the next call of the reader
 };
 
-void AppendPreamble(std::string& out, uint32_t version = kFormatVersion);
+void AppendPreamble(std::string& out, uint32_t version = kFormatVersion, std::string_view magic = kSnapshotMagic);
 /// The payload has at most kPayloadBytesMax bytes.
 void AppendFrame(std::string& out, FrameKind kind, std::string_view payload);
 
@@ -49,9 +54,9 @@ class FrameReader {
   /// `fd` stays the caller's; `file_bytes` is its size.
   FrameReader(int fd, uint64_t file_bytes) : fd_(fd), file_bytes_(file_bytes) {}
 
-  /// First of all. DATA_LOSS: not a snapshot, or damaged. FAILED_PRECONDITION: of another
+  /// First of all. DATA_LOSS: not such a file, or damaged. FAILED_PRECONDITION: of another
   /// format. UNAVAILABLE: cannot be read.
-  absl::Status ReadPreamble();
+  absl::Status ReadPreamble(uint32_t version = kFormatVersion, std::string_view magic = kSnapshotMagic);
 
   /// The next frame, its checksum verified. OUT_OF_RANGE at the end of the file. DATA_LOSS:
   /// torn or damaged. UNAVAILABLE: cannot be read.

@@ -47,6 +47,10 @@ TEST(CrossChecksTest, AnHttpPortLeftAtItsDefaultGivesWay) {
   EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("HTTP_PORT")));
 }
 
+TEST(CrossChecksTest, ARecordingIsMadeWithoutTheUsageOverlay) {
+  EXPECT_THAT(Violations({{"RECORD_PATH", "/tmp/r"}, {"USAGE_OVERLAY", "1"}}), ElementsAre(HasSubstr("USAGE_OVERLAY")));
+}
+
 TEST(CrossChecksTest, SentinelsAndTheirMasterAreNamedTogether) {
   EXPECT_THAT(Violations({{"REDIS_SENTINELS", "a:1,b"}}), ElementsAre(HasSubstr("REDIS_MASTER_NAME")));
   EXPECT_THAT(Violations({{"REDIS_MASTER_NAME", "mymaster"}}), ElementsAre(HasSubstr("REDIS_SENTINELS")));

@@ -1,0 +1,455 @@
+#include "recording/replay.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "cache/entitlement_cache.h"
+#include "core/background_refresh.h"
+#include "core/entitlement_resolver.h"
+#include "core/feed_intake.h"
+#include "core/usage_reporter.h"
+#include "recording/event_codec.h"
+#include "recording/recorded_ports.h"
+#include "recording/seeded_random.h"
+#include "service/answer_difference.h"
+#include "service/encode.h"
+#include "service/services.h"
+#include "stigg/sidecar/v1/sidecar.pb.h"
+#include "text/text.h"
+
+namespace sidecar::recording {
+namespace {
+
+using Step = Recording::Step;
+using Event = pb::Event;
+
+constexpr size_t kProgressEvery = 1'000;
+
+/// What was evicted then is not evicted now: that shows, where keys are hashed, who they are.
+constexpr size_t kCacheBytes = size_t{8} << 30;
+
+class ReplayClock : public Clock {
+ public:
+  MonoTime Now() const override { return now_; }
+  WallTime WallNow() const override { return wall_; }
+  void Set(const Event& event) {
+    now_ = MonoTime(Millis(event.now_ms()));
+    wall_ = WallTimeFromEpochMs(event.wall_ms());
+  }
+
+ private:
+  MonoTime now_{};
+  WallTime wall_{};
+};
+
+UpstreamResult<CustomerEntitlements> ResultOf(const Step& step) {
+  if (step.entitlements.has_value()) return *step.entitlements;
+  return Read(step.event.fetched().failure());
+}
+
+/// Upstream as it was: every fetch gets the answer that the same fetch got then, at the same
+/// point of the order.
+class RecordedAnswers {
+ public:
+  explicit RecordedAnswers(const Recording& recording) {
+    for (const Step& step : recording.steps) {
+      if (!step.event.has_fetched()) continue;
+      const pb::Fetched& fetched = step.event.fetched();
+      answers_.emplace(IdOf(fetched), &step);
+    }
+  }
+
+  void Fetch(bool reload, const EntityKey& key, FetchDone done) {
+    const Id id{reload, key.customer_id, key.resource_id, ordinals_[{reload, key.customer_id, key.resource_id}]++};
+    const auto answer = answers_.find(id);
+    if (answer == answers_.end()) {
+      // The recording ended before, or this build asks where the recorded one did not.
+      ++not_recorded_;
+      never_.push_back(std::move(done));
+      return;
+    }
+    if (answer->second->event.fetched().inside()) {
+      taken_.insert(id);
+      return std::move(done)(ResultOf(*answer->second));
+    }
+    waiting_.emplace(id, std::move(done));
+  }
+
+  /// It is the turn of this answer.
+  void Arrive(const Step& step) {
+    const Id id = IdOf(step.event.fetched());
+    const auto waiting = waiting_.find(id);
+    if (waiting == waiting_.end()) {
+      if (taken_.erase(id) == 0) ++not_fetched_;
+      return;
+    }
+    FetchDone done = std::move(waiting->second);
+    waiting_.erase(waiting);
+    std::move(done)(ResultOf(step));
+  }
+
+  uint64_t not_fetched() const { return not_fetched_; }
+  uint64_t not_recorded() const { return not_recorded_; }
+
+ private:
+  using Id = std::tuple<bool, std::string, std::string, uint64_t>;
+
+  static Id IdOf(const pb::Fetched& fetched) {
+    return {fetched.reload(), fetched.key().customer_id(), fetched.key().resource_id(), fetched.ordinal()};
+  }
+
+  std::map<Id, const Step*> answers_;
+  std::map<std::tuple<bool, std::string, std::string>, uint64_t> ordinals_;
+  std::map<Id, FetchDone> waiting_;
+  std::set<Id> taken_;
+  std::vector<FetchDone> never_;  // kept: a fetch that is dropped would count as ended
+  uint64_t not_fetched_ = 0;
+  uint64_t not_recorded_ = 0;
+};
+
+class ReplaySource : public EntitlementSource {
+ public:
+  ReplaySource(RecordedAnswers& answers, bool reload) : answers_(answers), reload_(reload) {}
+
+  void Fetch(const EntityKey& key, MonoTime /*deadline*/, FetchDone done) override {
+    answers_.Fetch(reload_, key, std::move(done));
+  }
+  bool available() const override { return available_; }
+  void SetAvailable(bool available) { available_ = available; }
+
+ private:
+  RecordedAnswers& answers_;
+  const bool reload_;
+  bool available_ = true;
+};
+
+/// Answers reports as upstream did.
+class ReplaySink : public UsageSink {
+ public:
+  explicit ReplaySink(const Recording& recording) {
+    for (const Step& step : recording.steps) {
+      if (step.event.has_reported()) answers_.emplace(IdOf(step.event.reported()), &step.event.reported());
+    }
+  }
+
+  void ReportUsage(std::vector<UsageReport> /*reports*/, MonoTime /*deadline*/, UsageDone done) override {
+    Send([done = std::move(done)](const pb::Reported& answer) mutable {
+      if (answer.has_failure()) return std::move(done)(Read(answer.failure()));
+      std::vector<UsageReceipt> receipts;
+      for (const pb::Receipt& receipt : answer.receipts()) receipts.push_back(Read(receipt));
+      std::move(done)(std::move(receipts));
+    });
+  }
+
+  void ReportEvents(std::vector<UsageEvent> /*events*/, MonoTime /*deadline*/, EventsDone done) override {
+    Send([done = std::move(done)](const pb::Reported& answer) mutable {
+      if (answer.has_failure()) return std::move(done)(Read(answer.failure()));
+      std::move(done)(std::monostate());
+    });
+  }
+
+  /// Whose parts are sent from here on.
+  void About(uint64_t request) { next_ = {request, 0}; }
+
+  void Arrive(const pb::Reported& answer) {
+    const auto waiting = waiting_.find(IdOf(answer));
+    if (waiting == waiting_.end()) return;
+    auto take = std::move(waiting->second);
+    waiting_.erase(waiting);
+    Answer(answer, std::move(take));
+  }
+
+ private:
+  using Id = std::pair<uint64_t, uint32_t>;
+  using Take = absl::AnyInvocable<void(const pb::Reported&) &&>;
+
+  static Id IdOf(const pb::Reported& answer) { return {answer.request(), answer.part()}; }
+
+  void Send(Take take) {
+    const auto answer = answers_.find(next_);
+    if (answer != answers_.end() && answer->second->inside()) return Answer(*answer->second, std::move(take));
+    waiting_.emplace(next_, std::move(take));
+  }
+
+  void Answer(const pb::Reported& answer, Take take) {
+    next_ = {answer.request(), answer.part() + 1};
+    std::move(take)(answer);
+  }
+
+  std::map<Id, const pb::Reported*> answers_;
+  std::map<Id, Take> waiting_;
+  Id next_;
+};
+
+/// What a handler said.
+struct Said {
+  absl::StatusCode code = absl::StatusCode::kOk;
+  std::string message;
+};
+
+class ReplayCall final : public Call {
+ public:
+  using Ended = std::function<void(uint64_t request, Said said)>;
+
+  ReplayCall(const pb::Request& request, const Ended& ended) : request_(request), ended_(ended) {}
+
+  std::string_view request() override { return request_.message(); }
+  std::optional<MonoTime> deadline() override {
+    if (!request_.has_deadline_ms()) return std::nullopt;
+    return MonoTime(Millis(request_.deadline_ms()));
+  }
+  std::string_view Metadata(std::string_view name) override {
+    if (name == "x-max-staleness-ms") return request_.staleness_max();
+    if (name == "x-accept-durable") return request_.accept_durable();
+    return "";
+  }
+  void Finish(std::string_view response, const AnswerOrigin& /*origin*/) override {
+    End({.message = std::string(response)});
+  }
+  void Fail(const absl::Status& status, std::string_view /*details*/) override { End({.code = status.code()}); }
+
+ private:
+  void End(Said said) { ended_(request_.id(), std::move(said)); }  // may have deleted it
+
+  const pb::Request& request_;
+  const Ended& ended_;
+};
+
+bool IsReport(Method method) {
+  return method == Method::kReportUsage || method == Method::kReportUsageBulk || method == Method::kReportEvents;
+}
+
+std::string TextField(const google::protobuf::Message& message, const char* name) {
+  const auto* const field = message.GetDescriptor()->FindFieldByName(name);
+  if (field == nullptr || field->is_repeated()) return "";
+  return message.GetReflection()->GetString(message, field);
+}
+
+/// Whom and what the request is about.
+std::string SubjectOf(const pb::Request& request) {
+  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
+  const auto* const method = service->FindMethodByName(std::string(kMethodNames[request.method()]));
+  const std::unique_ptr<google::protobuf::Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->input_type())->New());
+  if (!message->ParseFromString(request.message())) return "";
+  std::string subject;
+  for (const char* const name : {"customer_id", "resource_id", "feature_id", "currency_id"}) {
+    const std::string text = TextField(*message, name);
+    if (!text.empty()) StrAppend(&subject, subject.empty() ? "" : " ", text);
+  }
+  return subject;
+}
+
+class Run {
+ public:
+  Run(const Recording& recording, const ReplayHooks& hooks)
+      : recording_(recording),
+        hooks_(hooks),
+        fallbacks_(ReadFallbacks(recording.header)),
+        random_(recording.header.seed()),
+        definitions_([](const FeatureDefinition& feature) { return EncodeDefinition(feature); },
+                     [](const CurrencyDefinition& currency) { return EncodeDefinition(currency); }),
+        cache_({.limit_bytes = kCacheBytes}, epochs_, definitions_),
+        door_(cache_, clock_, random_, cover_, Freshness()),
+        answers_(recording),
+        source_(answers_, false),
+        reload_source_(answers_, true),
+        sink_(recording),
+        resolver_(cache_, door_, cover_, source_, reload_source_, clock_, timers_, metrics_,
+                  {.freshness = Freshness(),
+                   .read_budget = Millis(recording.header.read_budget_ms()),
+                   .fetch_timeout = Millis(recording.header.fetch_timeout_ms())}),
+        refresh_(resolver_, clock_, timers_, BackgroundRefreshSettings{}),
+        intake_(cover_, door_, refresh_, clock_, [this](size_t) { return hottest_; }),
+        reporter_(sink_, door_),
+        handlers_(MakeHandlers({.cache = cache_,
+                                .resolver = resolver_,
+                                .cover = cover_,
+                                .reporter = reporter_,
+                                .fallbacks = fallbacks_,
+                                .clock = clock_,
+                                .metrics = metrics_,
+                                .settings = {.read_timeout = Millis(recording.header.read_timeout_ms()),
+                                             .report_timeout = Millis(recording.header.report_timeout_ms()),
+                                             .offline = recording.header.offline()}})) {}
+
+  ReplayReport Play() {
+    for (size_t i = 0; i < recording_.steps.size(); ++i) {
+      if (i % kProgressEvery == 0) hooks_.progress(i, recording_.steps.size());
+      const Step& step = recording_.steps[i];
+      clock_.Set(step.event);
+      FindHottest(i);
+      sink_.About(0);
+      Take(step);
+    }
+    // What this build has not answered by now it did not answer in time.
+    for (const auto& [id, answer] : recorded_) Differs(id, {{"(answer)", "given", "none by the recording's end"}});
+    report_.unanswered = replayed_.size();
+    report_.not_fetched = answers_.not_fetched();
+    report_.not_recorded = answers_.not_recorded();
+    hooks_.progress(recording_.steps.size(), recording_.steps.size());
+    return report_;
+  }
+
+ private:
+  FreshnessSettings Freshness() const { return {.ttl = Millis(recording_.header.ttl_ms())}; }
+
+  /// A feed that begins asks for the hottest records while it is taken in: they are written
+  /// down behind it.
+  void FindHottest(size_t at) {
+    if (!recording_.steps[at].event.feed() || at + 1 >= recording_.steps.size()) return;
+    hottest_.clear();
+    for (const pb::Key& key : recording_.steps[at + 1].event.hottest().keys()) hottest_.push_back(Read(key));
+  }
+
+  void Take(const Step& step) {
+    const Event& event = step.event;
+    switch (event.what_case()) {
+      case Event::kRequest:
+        return Ask(event);
+      case Event::kAnswer:
+        return Recorded(event.answer());
+      case Event::kFetched:
+        return answers_.Arrive(step);
+      case Event::kReported:
+        return sink_.Arrive(event.reported());
+      case Event::kListPush:
+        return intake_.OnPush(ListPush{Read(event.list_push()), step.entitlements.value_or(CustomerEntitlements{})});
+      case Event::kUsagePush:
+        return intake_.OnPush(Read(event.usage_push()));
+      case Event::kBalancePush:
+        return intake_.OnPush(Read(event.balance_push()));
+      case Event::kCatalogPush:
+        return intake_.OnPush(CatalogPush{});
+      case Event::kFeed:
+        return event.feed() ? intake_.OnLive() : intake_.OnLost();
+      case Event::kTick:
+        return timers_.Run(clock_.Now());
+      case Event::kAvailable:
+        return source_.SetAvailable(event.available());
+      case Event::kReceipt:
+        return door_.Apply(Read(event.receipt()));
+      case Event::kPurged:
+        cache_.Erase(Read(event.purged()).view());
+        return;
+      case Event::kReloaded:
+        return resolver_.Reload(Read(event.reloaded()).view(), MonoTime::max(), [](const Resolution&) {});
+      case Event::kResolved:
+        return resolver_.Resolve(Read(event.resolved()).view(), EntitlementResolver::Patience::kDeadline,
+                                 MonoTime::max(), [](const Resolution&) {});
+      case Event::kHottest:
+      case Event::WHAT_NOT_SET:
+        return;
+    }
+  }
+
+  void Ask(const Event& event) {
+    const pb::Request& request = event.request();
+    if (request.method() >= kMethodCount) return;  // of a later daemon
+    ++report_.requests;
+    auto call = std::make_unique<ReplayCall>(request, ended_);
+    ReplayCall& asked = *call;
+    asked_.emplace(request.id(), Asked{&event, std::move(call)});
+    sink_.About(request.id());
+    handlers_[request.method()](asked);
+  }
+
+  /// The recording says how it was answered.
+  void Recorded(const pb::Answer& answer) {
+    if (!asked_.contains(answer.request())) return;
+    const auto replayed = replayed_.find(answer.request());
+    if (replayed == replayed_.end()) {
+      recorded_.emplace(answer.request(), &answer);
+      return;
+    }
+    const Said said = std::move(replayed->second);
+    replayed_.erase(replayed);
+    Compare(answer, said);
+  }
+
+  /// This build has answered.
+  void Replayed(uint64_t request, Said said) {
+    const auto recorded = recorded_.find(request);
+    if (recorded == recorded_.end()) {
+      replayed_.emplace(request, std::move(said));
+      return;
+    }
+    const pb::Answer& answer = *recorded->second;
+    recorded_.erase(recorded);
+    Compare(answer, said);
+  }
+
+  void Compare(const pb::Answer& recorded, const Said& replayed) {
+    const auto method = static_cast<Method>(asked_.at(recorded.request()).event->request().method());
+    // With a spool, some were acknowledged by the disk.
+    const bool compared = !(recording_.header.spool() && IsReport(method));
+    if (compared) {
+      ++report_.compared;
+      const auto code = static_cast<absl::StatusCode>(recorded.code());
+      if (code != replayed.code) {
+        Differs(recorded.request(),
+                {{"(status)", absl::StatusCodeToString(code), absl::StatusCodeToString(replayed.code)}});
+      } else if (code == absl::StatusCode::kOk && recorded.message() != replayed.message) {
+        std::vector<AnswerDiffers::Field> fields;
+        for (FieldDifference& difference : CompareAnswers(method, recorded.message(), replayed.message)) {
+          fields.push_back({std::move(difference.path), std::move(difference.ours), std::move(difference.theirs)});
+        }
+        if (!fields.empty()) Differs(recorded.request(), std::move(fields));
+      }
+    }
+    asked_.erase(recorded.request());
+  }
+
+  void Differs(uint64_t request, std::vector<AnswerDiffers::Field> fields) {
+    ++report_.differing;
+    const Event& event = *asked_.at(request).event;
+    hooks_.differs({.request = request,
+                    .at = WallTimeFromEpochMs(event.wall_ms()),
+                    .method = static_cast<Method>(event.request().method()),
+                    .subject = SubjectOf(event.request()),
+                    .fields = std::move(fields)});
+  }
+
+  const Recording& recording_;
+  const ReplayHooks& hooks_;
+  const FallbackTable fallbacks_;
+  ReplayClock clock_;
+  SeededRandom random_;
+  DueTimers timers_;
+  Metrics metrics_;
+  LiveCover cover_;
+  Definitions definitions_;
+  EpochDomain epochs_;
+  EntitlementCache cache_;
+  RecordDoor door_;
+  RecordedAnswers answers_;
+  ReplaySource source_;
+  ReplaySource reload_source_;
+  ReplaySink sink_;
+  EntitlementResolver resolver_;
+  BackgroundRefresh refresh_;
+  std::vector<EntityKey> hottest_;
+  FeedIntake intake_;
+  UsageReporter reporter_;
+  Handlers handlers_;
+  const ReplayCall::Ended ended_ = [this](uint64_t request, Said said) { Replayed(request, std::move(said)); };
+
+  struct Asked {
+    const Event* event;
+    std::unique_ptr<ReplayCall> call;
+  };
+  std::map<uint64_t, Asked> asked_;                 // and not compared yet
+  std::map<uint64_t, const pb::Answer*> recorded_;  // which this build has not given yet
+  std::map<uint64_t, Said> replayed_;               // which the recording has not said yet
+  ReplayReport report_;
+};
+
+}  // namespace
+
+ReplayReport Replay(const Recording& recording, const ReplayHooks& hooks) { return Run(recording, hooks).Play(); }
+
+}  // namespace sidecar::recording

@@ -1,0 +1,227 @@
+#include "service/answer_difference.h"
+
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "stigg/sidecar/v1/sidecar.pb.h"
+#include "text/text.h"
+
+namespace sidecar {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using ProtoMessage = google::protobuf::Message;
+using google::protobuf::Reflection;
+
+constexpr const char* kAbsent = "(absent)";
+
+std::unique_ptr<ProtoMessage> ResponseOf(Method method) {
+  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
+  const auto* const found = service->FindMethodByName(std::string(kMethodNames[static_cast<size_t>(method)]));
+  return std::unique_ptr<ProtoMessage>(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(found->output_type())->New());
+}
+
+/// Timestamps and JSON are values: what is inside of them has no name of its own.
+bool IsWellKnown(const FieldDescriptor& field) {
+  return field.message_type() != nullptr && field.message_type()->full_name().starts_with("google.protobuf.");
+}
+
+/// One value of a field, at `index` of a repeated one (else -1), as text.
+std::string ValueText(const ProtoMessage& message, const FieldDescriptor* field, int index) {
+  const Reflection& reflection = *message.GetReflection();
+  const bool repeated = index >= 0;
+  switch (field->cpp_type()) {
+#define SIDECAR_NUMBER(type, Getter)                                               \
+  case FieldDescriptor::CPPTYPE_##type:                                            \
+    return StrCat(repeated ? reflection.GetRepeated##Getter(message, field, index) \
+                           : reflection.Get##Getter(message, field))
+    SIDECAR_NUMBER(INT32, Int32);
+    SIDECAR_NUMBER(INT64, Int64);
+    SIDECAR_NUMBER(UINT32, UInt32);
+    SIDECAR_NUMBER(UINT64, UInt64);
+    SIDECAR_NUMBER(FLOAT, Float);
+    SIDECAR_NUMBER(DOUBLE, Double);  // the shortest text that is this number: equal exactly when they are
+#undef SIDECAR_NUMBER
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return (repeated ? reflection.GetRepeatedBool(message, field, index) : reflection.GetBool(message, field))
+                 ? "true"
+                 : "false";
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      const int number =
+          repeated ? reflection.GetRepeatedEnumValue(message, field, index) : reflection.GetEnumValue(message, field);
+      const auto* const named = field->enum_type()->FindValueByNumber(number);
+      return named == nullptr ? StrCat(number) : named->name();
+    }
+    case FieldDescriptor::CPPTYPE_STRING:
+      return repeated ? reflection.GetRepeatedString(message, field, index) : reflection.GetString(message, field);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      break;
+  }
+  const ProtoMessage& part =
+      repeated ? reflection.GetRepeatedMessage(message, field, index) : reflection.GetMessage(message, field);
+  return part.ShortDebugString();
+}
+
+/// In brackets that FieldName finds again whatever the id is.
+std::string ElementOf(const std::string& path, const std::string& subject) {
+  return StrCat(path, "[", ReplaceAll(ReplaceAll(subject, "[", "("), "]", ")"), "]");
+}
+
+/// The first feature or currency id in the message: what it is about. Looks into its parts.
+std::string SubjectOf(const ProtoMessage& message) {
+  const Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* const field : fields) {
+    if (field->is_repeated()) continue;
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      const std::string& name = field->name();
+      if (name == "id" || name == "feature_id" || name == "currency_id") return reflection.GetString(message, field);
+    }
+  }
+  for (const FieldDescriptor* const field : fields) {
+    if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    std::string subject = SubjectOf(reflection.GetMessage(message, field));
+    if (!subject.empty()) return subject;
+  }
+  return "";
+}
+
+class Comparison {
+ public:
+  std::vector<FieldDifference> Run(const ProtoMessage& ours, const ProtoMessage& theirs) {
+    Compare("", ours, theirs);
+    return std::move(differences_);
+  }
+
+ private:
+  void Differ(std::string path, std::string ours, std::string theirs) {
+    differences_.push_back({std::move(path), std::move(ours), std::move(theirs)});
+  }
+
+  void Compare(const std::string& prefix, const ProtoMessage& ours, const ProtoMessage& theirs) {
+    const Descriptor& type = *ours.GetDescriptor();
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor* const field = type.field(i);
+      const std::string path = StrCat(prefix, prefix.empty() ? "" : ".", field->name());
+      if (field->is_repeated()) {
+        field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ? CompareElements(path, ours, theirs, field)
+                                                              : CompareValues(path, ours, theirs, field);
+      } else {
+        CompareOne(path, ours, theirs, field);
+      }
+    }
+    const std::string unknown = Unknown(ours);
+    const std::string other = Unknown(theirs);
+    if (unknown != other) Differ(StrCat(prefix, prefix.empty() ? "" : ".", "(unknown)"), Hex(unknown), Hex(other));
+  }
+
+  static std::string Unknown(const ProtoMessage& message) {
+    std::string bytes;
+    message.GetReflection()->GetUnknownFields(message).SerializeToString(&bytes);
+    return bytes;
+  }
+
+  void CompareOne(const std::string& path, const ProtoMessage& ours, const ProtoMessage& theirs,
+                  const FieldDescriptor* field) {
+    if (field->has_presence()) {
+      const bool has = ours.GetReflection()->HasField(ours, field);
+      const bool has_other = theirs.GetReflection()->HasField(theirs, field);
+      if (!has && !has_other) return;
+      if (has != has_other) {
+        return Differ(path, has ? ValueText(ours, field, -1) : kAbsent,
+                      has_other ? ValueText(theirs, field, -1) : kAbsent);
+      }
+      if (IsWellKnown(*field)) {
+        const ProtoMessage& part = ours.GetReflection()->GetMessage(ours, field);
+        const ProtoMessage& other = theirs.GetReflection()->GetMessage(theirs, field);
+        if (google::protobuf::util::MessageDifferencer::Equals(part, other)) return;
+        return Differ(path, part.ShortDebugString(), other.ShortDebugString());
+      }
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        return Compare(path, ours.GetReflection()->GetMessage(ours, field),
+                       theirs.GetReflection()->GetMessage(theirs, field));
+      }
+    }
+    std::string value = ValueText(ours, field, -1);
+    std::string other = ValueText(theirs, field, -1);
+    if (value != other) Differ(path, std::move(value), std::move(other));
+  }
+
+  void CompareValues(const std::string& path, const ProtoMessage& ours, const ProtoMessage& theirs,
+                     const FieldDescriptor* field) {
+    const auto all = [field](const ProtoMessage& message) {
+      std::string text;
+      for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
+        StrAppend(&text, i == 0 ? "[" : ", ", ValueText(message, field, i));
+      }
+      return text.empty() ? "[]" : text + "]";
+    };
+    const auto size = [field](const ProtoMessage& message) {
+      return message.GetReflection()->FieldSize(message, field);
+    };
+    bool same = size(ours) == size(theirs);
+    for (int i = 0; same && i < size(ours); ++i) same = ValueText(ours, field, i) == ValueText(theirs, field, i);
+    if (!same) Differ(path, all(ours), all(theirs));
+  }
+
+  void CompareElements(const std::string& path, const ProtoMessage& ours, const ProtoMessage& theirs,
+                       const FieldDescriptor* field) {
+    const auto elements = [field](const ProtoMessage& message) {
+      std::map<std::string, const ProtoMessage*> by_subject;
+      const Reflection& reflection = *message.GetReflection();
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+        const ProtoMessage& element = reflection.GetRepeatedMessage(message, field, i);
+        const std::string subject = SubjectOf(element);
+        std::string key = subject;
+        for (int twin = 2; !by_subject.emplace(key, &element).second; ++twin) key = StrCat(subject, "#", twin);
+      }
+      return by_subject;
+    };
+    const auto mine = elements(ours);
+    const auto other = elements(theirs);
+    for (const auto& [subject, element] : mine) {
+      const std::string at = ElementOf(path, subject);
+      const auto twin = other.find(subject);
+      twin == other.end() ? Differ(at, element->ShortDebugString(), kAbsent) : Compare(at, *element, *twin->second);
+    }
+    for (const auto& [subject, element] : other) {
+      if (!mine.contains(subject)) Differ(ElementOf(path, subject), kAbsent, element->ShortDebugString());
+    }
+  }
+
+  std::vector<FieldDifference> differences_;
+};
+
+}  // namespace
+
+std::vector<FieldDifference> CompareAnswers(Method method, std::string_view ours, std::string_view theirs) {
+  const auto mine = ResponseOf(method);
+  const auto other = ResponseOf(method);
+  const bool parsed = mine->ParseFromArray(ours.data(), static_cast<int>(ours.size()));
+  const bool other_parsed = other->ParseFromArray(theirs.data(), static_cast<int>(theirs.size()));
+  if (parsed && other_parsed) return Comparison().Run(*mine, *other);
+  if (!parsed && !other_parsed && ours == theirs) return {};
+  return {{"(message)", parsed ? "a message" : "not a message", other_parsed ? "a message" : "not a message"}};
+}
+
+std::string FieldName(std::string_view path) {
+  std::string name;
+  int depth = 0;
+  for (const char c : path) {
+    if (c == '[') ++depth;
+    if (depth == 0) name.push_back(c);
+    if (c == ']' && depth > 0) --depth;
+  }
+  return name;
+}
+
+}  // namespace sidecar

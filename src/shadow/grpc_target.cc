@@ -1,3 +1,4 @@
+#include <grpc/support/time.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -30,7 +31,8 @@ class GrpcTarget : public ShadowTarget {
 
   absl::StatusOr<std::string> Ask(Method method, std::string_view request, Millis timeout) override {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    context.set_deadline(
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
     {
       absl::MutexLock lock(&mu_);
       if (cancelled_) return absl::CancelledError("at the end");

@@ -41,6 +41,12 @@ def fetch_metrics(daemon) -> dict:
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+) (\S+)$", metrics_text(daemon), re.MULTILINE)}
 
 
+def fetch_labelled(daemon, name: str) -> dict:
+    """A series by the value of its one label."""
+    found = re.findall(rf'^{name}{{[a-z]+="([^"]*)"}} (\S+)$', metrics_text(daemon), re.MULTILINE)
+    return {label: float(value) for label, value in found}
+
+
 def publish(section: str, text: str, write: bool, path: pathlib.Path = pathlib.Path("docs/performance.md")) -> None:
     """Prints the text and, if told to, puts it between its markers in the page."""
     print(text)

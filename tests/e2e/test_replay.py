@@ -177,10 +177,11 @@ def test_a_file_that_cannot_be_made_stops_nothing(upstream: Upstream, daemon: Da
     assert "nothing is recorded" in serving.process.stderr.text
 
 
-def test_redis_is_refused(upstream: Upstream, tmp_path: Path) -> None:
-    ended = run("check-config", **upstream_environment(upstream), RECORD_PATH=tmp_path / "r", REDIS_ENVIRONMENT_PREFIX="e")
+@pytest.mark.parametrize("other", ["REDIS_ENVIRONMENT_PREFIX", "USAGE_OVERLAY"])
+def test_what_cannot_be_replayed_is_refused(other: str, upstream: Upstream, tmp_path: Path) -> None:
+    ended = run("check-config", **upstream_environment(upstream), RECORD_PATH=tmp_path / "r", **{other: "1"})
     assert ended.returncode == 78
-    assert "RECORD_PATH with REDIS_ENVIRONMENT_PREFIX" in ended.stderr
+    assert f"RECORD_PATH with {other}" in ended.stderr
 
 
 def test_replay_says_what_it_is_given(tmp_path: Path) -> None:

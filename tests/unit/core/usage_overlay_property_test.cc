@@ -118,7 +118,7 @@ class OverlaidLife {
 
   void Run() {
     for (size_t i = 0; i < kCustomers; ++i) Fetch(CustomerName(i));
-    for (int step = 0; step < 1'500 && !::testing::Test::HasFailure(); ++step) {
+    for (int step = 0; step < 1'000 && !::testing::Test::HasFailure(); ++step) {
       if (dice_.Chance(0.002)) cloud_.failing = dice_.Chance(0.5) ? 0 : dice_.Random();
       if (dice_.Chance(0.002)) cloud_.telling_totals = std::vector<double>{0, 0.5, 1}[dice_.Pick(3)];
       const std::string customer = CustomerName(dice_.Pick(kCustomers));
@@ -232,7 +232,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 
 TEST(UsageOverlayPropertyTest, NeverBelowWhatIsAcknowledgedAndRightInTheEnd) {
   if (const uint64_t one = FromEnvironment("OVERLAY_SEED", 0); one != 0) return OverlaidLife(one).Run();
-  const uint64_t seeds = FromEnvironment("OVERLAY_SEEDS", 25);
+  const uint64_t seeds = FromEnvironment("OVERLAY_SEEDS", 15);
   for (uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) OverlaidLife(seed).Run();
 }
 

@@ -15,5 +15,8 @@ install(FILES ${CMAKE_BINARY_DIR}/stigg_sidecar_sdk-config.cmake
               ${CMAKE_BINARY_DIR}/stigg_sidecar_sdk-config-version.cmake
         DESTINATION ${package} COMPONENT sdk)
 
+# However deep the directory of libraries is (lib, lib64, lib/x86_64-linux-gnu).
+file(RELATIVE_PATH SDK_PKGCONFIG_TO_PREFIX "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+string(REGEX REPLACE "/$" "" SDK_PKGCONFIG_TO_PREFIX "${SDK_PKGCONFIG_TO_PREFIX}")
 configure_file(cmake/stigg-sidecar-sdk.pc.in ${CMAKE_BINARY_DIR}/stigg-sidecar-sdk.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/stigg-sidecar-sdk.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sdk)

@@ -19,6 +19,7 @@ constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
 constexpr int kConnectTimeoutMs = 5'000;    // what gRPC calls the shortest pause is the time for one attempt
 constexpr int kRepeatedBytesMax = 5 << 20;  // more than the sidecar takes
+constexpr size_t kSocketPathMax = 107;      // sockaddr_un's
 constexpr Millis kLongest{86'400'000};
 constexpr Millis kKeepaliveTimeout{5'000};
 constexpr Millis kKeepaliveMin{10'000};
@@ -39,25 +40,6 @@ std::string ServiceConfig(int attempts) {
   return StrCat(R"({"methodConfig":[{"name":[)", names, R"(],"retryPolicy":{"maxAttempts":)", attempts,
                 R"(,"initialBackoff":"0.02s","maxBackoff":"0.3s","backoffMultiplier":2,)",
                 R"("retryableStatusCodes":["UNAVAILABLE","CANCELLED"]}}]})");
-}
-
-absl::Status CheckOptions(const ClientOptions& options) {
-  if (options.socket_path.empty() && (options.port < 1 || options.port > 65'535)) {
-    return InvalidArgument("port: ", options.port, "; expected 1 to 65535");
-  }
-  if (options.socket_path.empty() && options.host.empty()) return InvalidArgument("host: must not be empty");
-  if (absl::Status status = CheckTimeout(options.timeout); !status.ok()) return status;
-  if (options.keepalive < kKeepaliveMin || options.keepalive > kLongest) {
-    return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 to 86400000");
-  }
-  if (options.attempts < 1 || options.attempts > 5) {
-    return InvalidArgument("attempts: ", options.attempts, "; expected 1 to 5");
-  }
-  if (options.tls.has_value() && options.tls->cert_file.empty() != options.tls->key_file.empty()) {
-    return InvalidArgument("tls: cert_file and key_file go together; only ",
-                           options.tls->cert_file.empty() ? "key_file" : "cert_file", " is given");
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ReadPem(const std::string& path, std::string_view option) {
@@ -94,6 +76,28 @@ std::string TargetOf(const ClientOptions& options) {
 }
 
 }  // namespace
+
+absl::Status CheckOptions(const ClientOptions& options) {
+  if (options.socket_path.size() > kSocketPathMax) {
+    return InvalidArgument("socket_path: ", options.socket_path.size(), " bytes; expected at most ", kSocketPathMax);
+  }
+  if (options.socket_path.empty() && (options.port < 1 || options.port > 65'535)) {
+    return InvalidArgument("port: ", options.port, "; expected 1 to 65535");
+  }
+  if (options.socket_path.empty() && options.host.empty()) return InvalidArgument("host: must not be empty");
+  if (absl::Status status = CheckTimeout(options.timeout); !status.ok()) return status;
+  if (options.keepalive < kKeepaliveMin || options.keepalive > kLongest) {
+    return InvalidArgument("keepalive: ", options.keepalive.count(), " ms; expected 10000 to 86400000");
+  }
+  if (options.attempts < 1 || options.attempts > 5) {
+    return InvalidArgument("attempts: ", options.attempts, "; expected 1 to 5");
+  }
+  if (options.tls.has_value() && options.tls->cert_file.empty() != options.tls->key_file.empty()) {
+    return InvalidArgument("tls: cert_file and key_file go together; only ",
+                           options.tls->cert_file.empty() ? "key_file" : "cert_file", " is given");
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckTimeout(Millis timeout) {
   if (timeout >= Millis(1) && timeout <= kLongest) return absl::OkStatus();

@@ -103,12 +103,14 @@ absl::StatusOr<std::unique_ptr<Client>> Client::CreateLocal(const LocalSidecar& 
   }
   // The same answers when the process is gone.
   for (const auto& [feature, fallback] : local.entitlements_fallback) options.fallbacks.emplace(feature, fallback);
-  auto process = sdk::LocalProcess::Start(local);
-  if (!process.ok()) return process.status();
   options.host = "127.0.0.1";
-  options.port = (*process)->port();
+  options.port = 1;  // any: not known before it runs
   options.socket_path.clear();
   options.tls.reset();
+  if (absl::Status status = sdk::CheckOptions(options); !status.ok()) return status;  // before anything runs
+  auto process = sdk::LocalProcess::Start(local);
+  if (!process.ok()) return process.status();
+  options.port = (*process)->port();
   auto channel = sdk::MakeChannel(options);
   if (!channel.ok()) return channel.status();
   return std::unique_ptr<Client>(

@@ -1,5 +1,6 @@
 #include "stigg/sidecar/cloud_api.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "adapters/json/json.h"
@@ -75,8 +76,12 @@ class CloudApi::Impl {
   /// `variables` is an object. The `data` member.
   absl::StatusOr<Json> Execute(const std::string& name, std::string_view document, const Json& variables) {
     if (options_.key.empty()) return absl::FailedPreconditionError("api.key: must not be empty");
-    if (options_.timeout < Millis(1)) {
-      return InvalidArgument("api.timeout: ", options_.timeout.count(), " ms; expected 1 or more");
+    if (std::ranges::any_of(options_.key, ::sidecar::IsControl)) {
+      return InvalidArgument("api.key: has a control character");  // it would end its header
+    }
+    constexpr Millis kLongest{86'400'000};
+    if (options_.timeout < Millis(1) || options_.timeout > kLongest) {
+      return InvalidArgument("api.timeout: ", options_.timeout.count(), " ms; expected 1 to ", kLongest.count());
     }
     ::sidecar::HttpRequest request{
         .method = "POST",

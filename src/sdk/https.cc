@@ -141,7 +141,7 @@ class Exchanger {
 HttpResult Exchange(const HttpRequest& request, std::chrono::milliseconds timeout, const std::string& extra_ca_file) {
   const std::optional<::sidecar::UrlParts> url = ::sidecar::SplitUrl(request.url);
   if (!url.has_value() || (url->scheme != "http" && url->scheme != "https")) {
-    return {.status = ::sidecar::InvalidArgument("url: '", request.url, "'; expected http[s]://host[:port][/path]"),
+    return {.status = ::sidecar::InvalidArgument("api.url: '", request.url, "'; expected http[s]://host[:port][/path]"),
             .surely_not_sent = true};
   }
   try {

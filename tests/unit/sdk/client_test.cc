@@ -476,6 +476,7 @@ TEST(SdkOptions, WhatCannotBeIsRefusedByName) {
       {{.port = 0}, "port: 0; expected 1 to 65535"},
       {{.timeout = Millis(0)}, "timeout: 0 ms; expected 1 to 86400000"},
       {{.keepalive = Millis(9'999)}, "keepalive: 9999 ms; expected 10000 to 86400000"},
+      {{.socket_path = std::string(108, 'x')}, "socket_path: 108 bytes; expected at most 107"},
       {{.attempts = 6}, "attempts: 6; expected 1 to 5"},
       {{.tls = TlsOptions{.cert_file = "x"}}, "tls: cert_file and key_file go together; only cert_file is given"},
   };

@@ -111,7 +111,14 @@ TEST_F(CloudApiTest, BadArgumentsAreNotSent) {
               FailsWith(StatusCode::kFailedPrecondition, "api.key"));
   CloudApi elsewhere({.key = "k", .url = "ftp://host"});
   EXPECT_THAT(elsewhere.Execute({.name = "A", .document = "{ a }"}),
-              FailsWith(StatusCode::kInvalidArgument, "ftp://host"));
+              FailsWith(StatusCode::kInvalidArgument, "api.url: 'ftp://host"));
+  CloudApi split({.key = "k\r\nX-Other: 1", .url = server_.url()});
+  EXPECT_THAT(split.Execute({.name = "A", .document = "{ a }"}),
+              FailsWith(StatusCode::kInvalidArgument, "api.key: has a control character"));
+  CloudApi patient({.key = "k", .url = server_.url(), .timeout = Millis(86'400'001)});
+  EXPECT_THAT(patient.Execute({.name = "A", .document = "{ a }"}),
+              FailsWith(StatusCode::kInvalidArgument, "api.timeout: 86400001 ms"));
+  EXPECT_EQ(server_.requests(), 0);
 }
 
 TEST_F(CloudApiTest, NobodyAnswers) {

@@ -4,8 +4,9 @@ namespace sidecar::recording {
 
 #define SET_OPTIONAL_TIME(message, field, time) \
   if ((time).has_value()) (message)->set_##field(ToEpochMs(*(time)))
-#define OPTIONAL_TIME(message, field) \
-  ((message).has_##field() ? std::optional(WallTimeFromEpochMs((message).field())) : std::nullopt)
+#define OPTIONAL_TIME(message, field)                                                                           \
+  ((message).has_##field() && IsTime((message).field()) ? std::optional(WallTimeFromEpochMs((message).field())) \
+                                                        : std::nullopt)
 #define OPTIONAL(message, field) ((message).has_##field() ? std::optional((message).field()) : std::nullopt)
 
 void Write(const EntityKey& key, pb::Key* out) {
@@ -27,14 +28,17 @@ void Write(const UpstreamFailure& failure, pb::Failure* out) {
 }
 
 UpstreamFailure Read(const pb::Failure& failure) {
-  UpstreamFailure read{.status = absl::Status(static_cast<absl::StatusCode>(failure.code()), "as recorded"),
+  // A failure without a code is of a file that no daemon wrote.
+  const auto code = failure.code() == 0 ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(failure.code());
+  UpstreamFailure read{.status = absl::Status(code, "as recorded"),
                        .upstream_code = failure.upstream_code(),
                        .http_status = static_cast<int>(failure.http_status()),
                        .surely_not_processed = failure.surely_not_processed(),
                        .safe_to_repeat = failure.safe_to_repeat(),
                        .invalid_key = failure.invalid_key(),
                        .transient = failure.transient()};
-  if (failure.has_retry_after_ms()) read.retry_after = Millis(failure.retry_after_ms());
+  if (failure.has_retry_after_ms() && IsTime(failure.retry_after_ms()))
+    read.retry_after = Millis(failure.retry_after_ms());
   return read;
 }
 

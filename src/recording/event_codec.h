@@ -9,6 +9,7 @@
 #include "ports/upstream_failure.h"
 #include "ports/usage_sink.h"
 #include "recording/recording.pb.h"
+#include "recording/recording_file.h"
 #include "recording/redaction.h"
 
 namespace sidecar::recording {

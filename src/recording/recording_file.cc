@@ -129,6 +129,11 @@ absl::Status TakeFrame(const Frame& frame, snapshot::EntryDecoder& lists,
         into.steps.pop_back();
         return damaged();
       }
+      const stigg::sidecar::recording::Event& event = step.event;
+      if (!IsTime(event.now_ms()) || !IsTime(event.wall_ms()) || !IsTime(event.request().deadline_ms())) {
+        into.steps.pop_back();
+        return absl::DataLossError("an event has an impossible time");
+      }
       step.entitlements = std::exchange(entitlements, std::nullopt);
       return absl::OkStatus();
     }

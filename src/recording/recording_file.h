@@ -60,6 +60,12 @@ class RecordingFile {
   std::thread thread_;  // last
 };
 
+/// Whether the milliseconds, of either clock, are within what daemons write: ten thousand years.
+inline bool IsTime(int64_t ms) {
+  constexpr int64_t kMost = 10'000LL * 366 * 86'400'000;
+  return ms >= -kMost && ms <= kMost;
+}
+
 /// A recording as it was written.
 struct Recording {
   struct Step {

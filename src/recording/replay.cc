@@ -1,5 +1,6 @@
 #include "recording/replay.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
@@ -23,6 +24,12 @@ namespace sidecar::recording {
 namespace {
 
 constexpr size_t kProgressEvery = 1'000;
+
+/// Of a file that anybody may have written: what a setting can be.
+Millis Duration(int64_t ms) {
+  constexpr int64_t kDay = 86'400'000;
+  return Millis(std::clamp<int64_t>(ms, 0, kDay));
+}
 
 /// What was evicted then is not evicted now: that shows, where keys are hashed, who they are.
 constexpr size_t kCacheBytes = size_t{8} << 30;
@@ -69,8 +76,8 @@ class Run {
         sink_(recording),
         resolver_(cache_, door_, cover_, source_, reload_source_, clock_, timers_, metrics_,
                   {.freshness = Freshness(),
-                   .read_budget = Millis(recording.header.read_budget_ms()),
-                   .fetch_timeout = Millis(recording.header.fetch_timeout_ms())}),
+                   .read_budget = Duration(recording.header.read_budget_ms()),
+                   .fetch_timeout = Duration(recording.header.fetch_timeout_ms())}),
         refresh_(resolver_, clock_, timers_, BackgroundRefreshSettings{}),
         intake_(cover_, door_, refresh_, clock_, [this](size_t) { return hottest_; }),
         reporter_(sink_, door_),
@@ -81,8 +88,8 @@ class Run {
                                 .fallbacks = fallbacks_,
                                 .clock = clock_,
                                 .metrics = metrics_,
-                                .settings = {.read_timeout = Millis(recording.header.read_timeout_ms()),
-                                             .report_timeout = Millis(recording.header.report_timeout_ms()),
+                                .settings = {.read_timeout = Duration(recording.header.read_timeout_ms()),
+                                             .report_timeout = Duration(recording.header.report_timeout_ms()),
                                              .offline = recording.header.offline()}})) {}
 
   ReplayReport Play() {
@@ -104,7 +111,7 @@ class Run {
   }
 
  private:
-  FreshnessSettings Freshness() const { return {.ttl = Millis(recording_.header.ttl_ms())}; }
+  FreshnessSettings Freshness() const { return {.ttl = Duration(recording_.header.ttl_ms())}; }
 
   /// A feed that begins asks for the hottest records while it is taken in: they are written
   /// down behind it.
@@ -158,6 +165,7 @@ class Run {
   void Ask(const Event& event) {
     const pb::Request& request = event.request();
     if (request.method() >= kMethodCount) return;  // of a later daemon
+    if (asked_.contains(request.id())) return;     // of a file that no daemon wrote
     ++report_.requests;
     auto call = std::make_unique<ReplayCall>(request, ended_);
     ReplayCall& asked = *call;

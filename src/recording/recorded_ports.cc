@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 #include "recording/event_codec.h"
 
@@ -81,51 +82,42 @@ void RecordedSource::Fetch(const EntityKey& key, MonoTime deadline, FetchDone do
   *returned = true;
 }
 
-void RecordedSink::ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, UsageDone done) {
+template <typename Answer, typename Send>
+void RecordedSink::Report(absl::AnyInvocable<void(UpstreamResult<Answer>) &&> done, Send send) {
   const Recorder::Step step(recorder_);
   const Recorder::About about = recorder_.about();
   const auto returned = std::make_shared<bool>(false);
-  real_.ReportUsage(
-      std::move(reports), deadline,
-      [this, about, returned, done = std::move(done)](UpstreamResult<std::vector<UsageReceipt>> result) mutable {
-        const Recorder::Step answered(recorder_);
-        recorder_.SetAbout({.request = about.request, .part = about.part + 1});
-        Event event;
-        pb::Reported* const reported = event.mutable_reported();
-        reported->set_request(about.request);
-        reported->set_part(about.part);
-        reported->set_inside(!*returned);
-        if (result.ok()) {
-          for (const UsageReceipt& receipt : result.value()) {
-            Write(receipt, recorder_.redaction(), reported->add_receipts());
-          }
-        } else {
-          Write(result.failure(), reported->mutable_failure());
-        }
-        recorder_.Write(event);
-        std::move(done)(std::move(result));
-      });
+  send([this, about, returned, done = std::move(done)](UpstreamResult<Answer> result) mutable {
+    const Recorder::Step answered(recorder_);
+    recorder_.SetAbout({.request = about.request, .part = about.part + 1});
+    Event event;
+    pb::Reported* const reported = event.mutable_reported();
+    reported->set_request(about.request);
+    reported->set_part(about.part);
+    reported->set_inside(!*returned);
+    if (!result.ok()) {
+      Write(result.failure(), reported->mutable_failure());
+    } else if constexpr (std::is_same_v<Answer, std::vector<UsageReceipt>>) {
+      for (const UsageReceipt& receipt : result.value()) {
+        Write(receipt, recorder_.redaction(), reported->add_receipts());
+      }
+    }
+    recorder_.Write(event);
+    std::move(done)(std::move(result));
+  });
   *returned = true;
 }
 
+void RecordedSink::ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, UsageDone done) {
+  Report<std::vector<UsageReceipt>>(std::move(done), [&](UsageDone recorded) {
+    real_.ReportUsage(std::move(reports), deadline, std::move(recorded));
+  });
+}
+
 void RecordedSink::ReportEvents(std::vector<UsageEvent> events, MonoTime deadline, EventsDone done) {
-  const Recorder::Step step(recorder_);
-  const Recorder::About about = recorder_.about();
-  const auto returned = std::make_shared<bool>(false);
-  real_.ReportEvents(std::move(events), deadline,
-                     [this, about, returned, done = std::move(done)](UpstreamResult<std::monostate> result) mutable {
-                       const Recorder::Step answered(recorder_);
-                       recorder_.SetAbout({.request = about.request, .part = about.part + 1});
-                       Event event;
-                       pb::Reported* const reported = event.mutable_reported();
-                       reported->set_request(about.request);
-                       reported->set_part(about.part);
-                       reported->set_inside(!*returned);
-                       if (!result.ok()) Write(result.failure(), reported->mutable_failure());
-                       recorder_.Write(event);
-                       std::move(done)(std::move(result));
-                     });
-  *returned = true;
+  Report<std::monostate>(std::move(done), [&](EventsDone recorded) {
+    real_.ReportEvents(std::move(events), deadline, std::move(recorded));
+  });
 }
 
 void RecordedFeed::OnLive() {

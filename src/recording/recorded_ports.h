@@ -71,6 +71,10 @@ class RecordedSink : public UsageSink {
   void ReportEvents(std::vector<UsageEvent> events, MonoTime deadline, EventsDone done) override;
 
  private:
+  /// `send` passes a report on, with what is to hear its answer.
+  template <typename Answer, typename Send>
+  void Report(absl::AnyInvocable<void(UpstreamResult<Answer>) &&> done, Send send);
+
   Recorder& recorder_;
   UsageSink& real_;
 };

@@ -7,14 +7,13 @@
 #include <memory>
 #include <vector>
 
+#include "service/contract.h"
 #include "service/validate.h"
-#include "stigg/sidecar/v1/sidecar.pb.h"
 #include "text/text.h"
 
 namespace sidecar::recording {
 namespace {
 
-using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using ProtoMessage = google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -47,17 +46,8 @@ void Redact(const Redaction& redaction, ProtoMessage& message) {
   }
 }
 
-/// The request's (or response's) message of the contract.
-std::unique_ptr<ProtoMessage> MessageOf(Method method, bool request) {
-  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
-  const auto* const found = service->FindMethodByName(std::string(kMethodNames[static_cast<size_t>(method)]));
-  const Descriptor* const type = request ? found->input_type() : found->output_type();
-  return std::unique_ptr<ProtoMessage>(
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
-}
-
 std::optional<std::string> Redacted(const Redaction& redaction, Method method, bool request, std::string_view bytes) {
-  const std::unique_ptr<ProtoMessage> message = MessageOf(method, request);
+  const auto message = request ? NewRequest(method) : NewResponse(method);
   if (!ParseRequest(bytes, *message).ok()) return std::nullopt;
   Redact(redaction, *message);
   return message->SerializeAsString();

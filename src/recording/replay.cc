@@ -15,9 +15,9 @@
 #include "recording/replayed_ports.h"
 #include "recording/seeded_random.h"
 #include "service/answer_difference.h"
+#include "service/contract.h"
 #include "service/encode.h"
 #include "service/services.h"
-#include "stigg/sidecar/v1/sidecar.pb.h"
 #include "text/text.h"
 
 namespace sidecar::recording {
@@ -36,27 +36,6 @@ constexpr size_t kCacheBytes = size_t{8} << 30;
 
 bool IsReport(Method method) {
   return method == Method::kReportUsage || method == Method::kReportUsageBulk || method == Method::kReportEvents;
-}
-
-std::string TextField(const google::protobuf::Message& message, const char* name) {
-  const auto* const field = message.GetDescriptor()->FindFieldByName(name);
-  if (field == nullptr || field->is_repeated()) return "";
-  return message.GetReflection()->GetString(message, field);
-}
-
-/// Whom and what the request is about.
-std::string SubjectOf(const pb::Request& request) {
-  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
-  const auto* const method = service->FindMethodByName(std::string(kMethodNames[request.method()]));
-  const std::unique_ptr<google::protobuf::Message> message(
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->input_type())->New());
-  if (!message->ParseFromString(request.message())) return "";
-  std::string subject;
-  for (const char* const name : {"customer_id", "resource_id", "feature_id", "currency_id"}) {
-    const std::string text = TextField(*message, name);
-    if (!text.empty()) StrAppend(&subject, subject.empty() ? "" : " ", text);
-  }
-  return subject;
 }
 
 class Run {
@@ -223,11 +202,12 @@ class Run {
   void Differs(uint64_t request, std::vector<AnswerDiffers::Field> fields) {
     ++report_.differing;
     const Event& event = *asked_.at(request).event;
-    hooks_.differs({.request = request,
-                    .at = WallTimeFromEpochMs(event.wall_ms()),
-                    .method = static_cast<Method>(event.request().method()),
-                    .subject = SubjectOf(event.request()),
-                    .fields = std::move(fields)});
+    hooks_.differs(
+        {.request = request,
+         .at = WallTimeFromEpochMs(event.wall_ms()),
+         .method = static_cast<Method>(event.request().method()),
+         .subject = SubjectOfRequest(static_cast<Method>(event.request().method()), event.request().message()),
+         .fields = std::move(fields)});
   }
 
   const Recording& recording_;

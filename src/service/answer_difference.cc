@@ -6,10 +6,9 @@
 
 #include <cmath>
 #include <map>
-#include <memory>
 #include <utility>
 
-#include "stigg/sidecar/v1/sidecar.pb.h"
+#include "service/contract.h"
 #include "text/text.h"
 
 namespace sidecar {
@@ -21,13 +20,6 @@ using ProtoMessage = google::protobuf::Message;
 using google::protobuf::Reflection;
 
 constexpr const char* kAbsent = "(absent)";
-
-std::unique_ptr<ProtoMessage> ResponseOf(Method method) {
-  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
-  const auto* const found = service->FindMethodByName(std::string(kMethodNames[static_cast<size_t>(method)]));
-  return std::unique_ptr<ProtoMessage>(
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(found->output_type())->New());
-}
 
 /// Timestamps and JSON are values: what is inside of them has no name of its own.
 bool IsWellKnown(const FieldDescriptor& field) {
@@ -204,8 +196,8 @@ class Comparison {
 }  // namespace
 
 std::vector<FieldDifference> CompareAnswers(Method method, std::string_view ours, std::string_view theirs) {
-  const auto mine = ResponseOf(method);
-  const auto other = ResponseOf(method);
+  const auto mine = NewResponse(method);
+  const auto other = NewResponse(method);
   const bool parsed = mine->ParseFromArray(ours.data(), static_cast<int>(ours.size()));
   const bool other_parsed = other->ParseFromArray(theirs.data(), static_cast<int>(theirs.size()));
   if (parsed && other_parsed) return Comparison().Run(*mine, *other);

@@ -1,6 +1,5 @@
 #include "shadow/shadow.h"
 
-#include <google/protobuf/message.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
@@ -8,7 +7,7 @@
 #include <random>
 #include <set>
 
-#include "stigg/sidecar/v1/sidecar.pb.h"
+#include "service/contract.h"
 #include "text/text.h"
 
 namespace sidecar {
@@ -28,27 +27,6 @@ uint32_t CheapRandom() {
   state ^= state << 25;
   state ^= state >> 27;
   return static_cast<uint32_t>((state * 0x2545F4914F6CDD1D) >> 32);
-}
-
-const google::protobuf::MethodDescriptor* DescriptorOf(Method method) {
-  const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
-  return service->FindMethodByName(std::string(kMethodNames[static_cast<size_t>(method)]));
-}
-
-/// Whom and what the request is about.
-std::string SubjectOf(Method method, const std::string& request) {
-  const auto* const type = DescriptorOf(method)->input_type();
-  const std::unique_ptr<google::protobuf::Message> message(
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
-  if (!message->ParseFromString(request)) return "";
-  std::string subject;
-  for (const char* const name : {"customer_id", "resource_id", "feature_id", "currency_id"}) {
-    const auto* const field = type->FindFieldByName(name);
-    if (field == nullptr) continue;
-    const std::string text = message->GetReflection()->GetString(*message, field);
-    if (!text.empty()) StrAppend(&subject, subject.empty() ? "" : " ", text);
-  }
-  return subject;
 }
 
 void Shorten(std::string& text) {
@@ -176,7 +154,7 @@ void Shadow::Judge(const Job& job, const absl::StatusOr<std::string>& theirs) {
   }
   samples_.push_back({.at = clock_.WallNow(),
                       .method = job.method,
-                      .subject = SubjectOf(job.method, job.ours.request),
+                      .subject = SubjectOfRequest(job.method, job.ours.request),
                       .differences = std::move(differences)});
   if (samples_.size() > settings_.samples_max) samples_.pop_front();
 }
@@ -218,7 +196,7 @@ std::vector<std::string> ShadowFieldNames() {
   std::set<std::string> names{"(status)", "(message)"};
   for (const Method method : kReads) {
     std::set<std::string> of_method;
-    AddNames(*DescriptorOf(method)->output_type(), "", of_method);
+    AddNames(*DescriptorOf(method).output_type(), "", of_method);
     for (const std::string& name : of_method) {
       names.insert(name);
       names.insert(StrCat(kMethodNames[static_cast<size_t>(method)], ".", name));

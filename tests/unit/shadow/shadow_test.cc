@@ -24,9 +24,9 @@ constexpr absl::Duration kPatience = absl::Seconds(30);
 struct Script {
   absl::Mutex mu;
   std::function<absl::StatusOr<std::string>(Method, std::string_view)> answer;
-  bool hangs ABSL_GUARDED_BY(mu) = false;
-  bool cancelled ABSL_GUARDED_BY(mu) = false;
-  int asked ABSL_GUARDED_BY(mu) = 0;
+  bool hangs = false;      // under mu
+  bool cancelled = false;  // under mu
+  int asked = 0;           // under mu
 };
 
 class ScriptedTarget : public ShadowTarget {
@@ -37,7 +37,7 @@ class ScriptedTarget : public ShadowTarget {
     absl::MutexLock lock(&script_->mu);
     ++script_->asked;
     Script& script = *script_;
-    const auto free = [&script]() ABSL_SHARED_LOCKS_REQUIRED(script.mu) { return !script.hangs || script.cancelled; };
+    const auto free = [&script]() { return !script.hangs || script.cancelled; };
     script.mu.Await(absl::Condition(&free));
     if (script.cancelled) return absl::CancelledError("");
     return script.answer(method, request);

@@ -6,6 +6,7 @@
 #include "adapters/tls/certificates.h"
 #include "adapters/world/world_data.h"
 #include "app/exit_codes.h"
+#include "app/shadow_wiring.h"
 #include "app/tls_files.h"
 #include "config/summary.h"
 #include "text/text.h"
@@ -50,6 +51,7 @@ LoadedConfig LoadWithFiles(const Environment& environment, Purpose purpose, cons
     const absl::Status status = ReadTlsFiles(config.tls, read_file).status();
     if (!status.ok()) loaded.violations.emplace_back(Message(status));
   }
+  if (absl::Status status = CheckShadowFields(config); !status.ok()) loaded.violations.emplace_back(Message(status));
   if (purpose == Purpose::kServe && config.offline && !config.offline_data_file.empty()) {
     CheckDataFile(config.offline_data_file, read_file, loaded.violations);
   }

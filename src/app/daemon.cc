@@ -215,9 +215,7 @@ absl::Status Daemon::Start() {
                                          .spool_usage = config_.spool_usage},
                             .overlay = overlay_.get()});
   if (recording_) handlers_ = recording_->Wrap(std::move(handlers_));
-  absl::StatusOr<std::unique_ptr<Shadow>> other = MakeShadow(config_, clock_);
-  if (!other.ok()) return other.status();
-  shadow_ = *std::move(other);
+  shadow_ = MakeShadow(config_, clock_);
   if (shadow_) handlers_ = shadow_->Wrap(std::move(handlers_));
   customer_routes_ =
       std::make_unique<CustomerRoutes>(CustomerRoutes::Parts{.cache = cache_,

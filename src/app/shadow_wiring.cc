@@ -8,30 +8,27 @@
 namespace sidecar {
 namespace {
 
-/// The known name that has most of its beginning or its end in common with `name`.
-std::string Resembling(std::string_view name, const std::vector<std::string>& known) {
-  const std::string_view last = name.substr(name.rfind('.') + 1);
-  for (const std::string& each : known) {
-    if (each.ends_with(last)) return each;
-  }
-  for (const std::string& each : known) {
-    if (Contains(each, last.substr(0, last.size() / 2 + 1))) return each;
-  }
-  return known.front();
+std::string Nearest(std::string_view name, const std::vector<std::string>& known) {
+  return *std::ranges::min_element(known, {}, [name](const std::string& each) { return EditDistance(name, each); });
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Shadow>> MakeShadow(const Config& config, Clock& clock) {
-  if (config.shadow_target.empty()) return nullptr;
+absl::Status CheckShadowFields(const Config& config) {
+  if (config.shadow_ignore_fields.empty()) return absl::OkStatus();
   const std::vector<std::string> known = ShadowFieldNames();
   for (const std::string& name : config.shadow_ignore_fields) {
     if (std::ranges::find(known, name) != known.end()) continue;
     return InvalidArgument("SHADOW_IGNORE_FIELDS: '", name, "' is no field of an answer; expected one such as '",
-                           Resembling(name, known),
+                           Nearest(name, known),
                            "', or 'Method.field' (the label `field` of "
                            "sidecar_shadow_differences_total)");
   }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<Shadow> MakeShadow(const Config& config, Clock& clock) {
+  if (config.shadow_target.empty()) return nullptr;
   return std::make_unique<Shadow>(ConnectShadow(config.shadow_target), clock,
                                   ShadowSettings{.sample_percent = config.shadow_sample_percent,
                                                  .timeout = config.shadow_timeout,
@@ -64,7 +61,8 @@ std::string ShadowSamples(const Shadow& shadow) {
     samples.push_back({{"at", FormatDate(sample.at)},
                        {"method", std::string(kMethodNames[static_cast<size_t>(sample.method)])},
                        {"subject", sample.subject},
-                       {"fields", std::move(fields)}});
+                       {"fields", std::move(fields)},
+                       {"leftOut", sample.left_out}});
   }
   return Json{{"samples", std::move(samples)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "adapters/json/json.h"
 #include "adapters/prometheus/metrics_text.h"
 #include "config/config.h"
@@ -13,9 +13,11 @@
 
 namespace sidecar {
 
-/// nullptr: none is configured. INVALID_ARGUMENT: SHADOW_IGNORE_FIELDS names something that no
-/// answer has.
-absl::StatusOr<std::unique_ptr<Shadow>> MakeShadow(const Config& config, Clock& clock);
+/// INVALID_ARGUMENT: SHADOW_IGNORE_FIELDS names something that no answer has.
+absl::Status CheckShadowFields(const Config& config);
+
+/// nullptr: none is configured.
+std::unique_ptr<Shadow> MakeShadow(const Config& config, Clock& clock);
 
 /// Without customers: for /status.
 Json ShadowStatus(const Config& config, const ShadowReport& report);

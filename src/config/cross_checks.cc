@@ -50,10 +50,31 @@ class CrossChecks {
   }
 
   void CheckShadow() {
+    if (IsOurOwn(config_.shadow_target)) {
+      Violate("SHADOW_TARGET=", config_.shadow_target,
+              " is where this sidecar listens: it would agree with itself; expected another one");
+    }
     if (!config_.shadow_target.empty()) return;
     for (const std::string_view name : {"SHADOW_SAMPLE_PERCENT", "SHADOW_TIMEOUT_MS", "SHADOW_IGNORE_FIELDS"}) {
       if (IsSet(name)) Violate(name, " is set without SHADOW_TARGET: set both or neither");
     }
+  }
+
+  /// As far as the text shows it.
+  bool IsOurOwn(std::string_view target) const {
+    if (target.starts_with("unix:")) return !config_.grpc_socket.empty() && target.substr(5) == config_.grpc_socket;
+    const size_t colon = target.rfind(':');
+    if (colon == std::string_view::npos) return false;
+    const std::string_view port = target.substr(colon + 1);
+    const auto is_port = [port](uint16_t own) { return own != 0 && ParseNumber<uint16_t>(port) == own; };
+    if (!is_port(config_.port) && !is_port(config_.grpc_port)) return false;
+    std::string_view host = target.substr(0, colon);
+    if (host.starts_with("[") && host.ends_with("]")) host = host.substr(1, host.size() - 2);
+    const std::string_view listen = config_.listen_address;
+    if (host == listen) return true;
+    const auto is_loopback = [](std::string_view address) { return address == "127.0.0.1" || address == "::1"; };
+    if (host == "localhost") return is_loopback(listen) || listen == "::" || listen == "0.0.0.0";
+    return is_loopback(host) && (listen == "::" || listen == "0.0.0.0");
   }
 
   /// What a replay could not repeat (docs/adr/0026).

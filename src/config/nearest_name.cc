@@ -13,9 +13,9 @@ namespace {
 
 // Not GRPC_: the gRPC library reads many variables of its own by that prefix.
 constexpr std::string_view kPrefixes[] = {
-    "REDIS_",         "CACHE_",    "WS_",     "EDGE_",     "SERVER_API", "ENTITLEMENTS_", "ENTITLEMENT_",
-    "GRPC_PORT",      "GRPC_SOCK", "OFFLINE", "UPSTREAM_", "DRAIN_",     "SUSPECT_",      "HEALTH_ENDPOINT",
-    "READY_ENDPOINT", "SNAPSHOT_", "SPOOL_"};
+    "REDIS_",         "CACHE_",    "WS_",       "EDGE_",     "SERVER_API", "ENTITLEMENTS_", "ENTITLEMENT_",
+    "GRPC_PORT",      "GRPC_SOCK", "OFFLINE",   "UPSTREAM_", "DRAIN_",     "SUSPECT_",      "HEALTH_ENDPOINT",
+    "READY_ENDPOINT", "SHADOW_",   "SNAPSHOT_", "SPOOL_"};
 
 /// Variables of others that are a slip away from one of ours.
 constexpr std::string_view kOthers[] = {"APP_URL",   "AWS_URL",    "FTP_PROXY",    "ALL_PROXY",
@@ -46,25 +46,6 @@ bool IsServiceLink(std::string_view name, std::string_view value) {
   return port != std::string_view::npos && port + 6 < name.size() && name[port + 6] >= '0' && name[port + 6] <= '9';
 }
 
-/// Letters to add, leave out, change or swap with their neighbour.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) {
-    for (size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = i + j;
-        continue;
-      }
-      const size_t change = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      cost[i][j] = std::min({change, cost[i - 1][j] + 1, cost[i][j - 1] + 1});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return cost[a.size()][b.size()];
-}
-
 /// Short names have neighbours that mean something else (DB_URL, REPORT): the shorter a name,
 /// the fewer letters may differ.
 bool IsSlip(std::string_view name, std::string_view of) {
@@ -92,6 +73,24 @@ bool IsIn(const List& list, std::string_view name) {
 }
 
 }  // namespace
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const size_t change = cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      cost[i][j] = std::min({change, cost[i - 1][j] + 1, cost[i][j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return cost[a.size()][b.size()];
+}
 
 bool LooksLikeOurs(std::string_view name, std::string_view value) {
   const std::vector<std::string> known = KnownNames();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@ namespace sidecar {
 /// abbreviates one, or is a slip away from one; and it is neither a well-known variable of
 /// others nor one that Kubernetes injects for a Service.
 bool LooksLikeOurs(std::string_view name, std::string_view value);
+
+/// Letters to add, leave out, change or swap with their neighbour, from one to the other.
+size_t EditDistance(std::string_view a, std::string_view b);
 
 /// The setting whose name is nearest by edit distance; empty when none is near.
 std::string NearestName(std::string_view name);

@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(Options opt
 
 RecordingFile::~RecordingFile() {
   Close(Millis(0));
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void RecordingFile::Append(std::string frames) {
@@ -81,9 +81,13 @@ void RecordingFile::Stop(std::string_view reason) {
 
 void RecordingFile::Close(Millis patience) {
   writing_ = false;
-  absl::MutexLock lock(&mu_);
-  closing_ = true;
-  mu_.AwaitWithTimeout(absl::Condition(&ended_), absl::Milliseconds(patience.count()));
+  bool ended = false;
+  {
+    absl::MutexLock lock(&mu_);
+    closing_ = true;
+    ended = mu_.AwaitWithTimeout(absl::Condition(&ended_), absl::Milliseconds(patience.count()));
+  }
+  if (ended && thread_.joinable()) thread_.join();
 }
 
 void RecordingFile::Run() {

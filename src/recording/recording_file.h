@@ -39,7 +39,7 @@ class RecordingFile {
   void Append(std::string frames);
   /// Ends the recording for that reason.
   void Stop(std::string_view reason);
-  /// Writes what is queued, for at most `patience`, and ends.
+  /// Writes what is queued, for at most `patience`, and ends. Called by one thread.
   void Close(Millis patience);
 
   bool writing() const { return writing_.load(std::memory_order_relaxed); }

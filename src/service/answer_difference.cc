@@ -4,7 +4,9 @@
 #include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -40,8 +42,13 @@ std::string ValueText(const ProtoMessage& message, const FieldDescriptor* field,
     SIDECAR_NUMBER(UINT32, UInt32);
     SIDECAR_NUMBER(UINT64, UInt64);
     SIDECAR_NUMBER(FLOAT, Float);
-    SIDECAR_NUMBER(DOUBLE, Double);  // the shortest text that is this number: equal exactly when they are
 #undef SIDECAR_NUMBER
+    case FieldDescriptor::CPPTYPE_DOUBLE: {
+      const double number =
+          repeated ? reflection.GetRepeatedDouble(message, field, index) : reflection.GetDouble(message, field);
+      // The shortest text that is this number: equal exactly when they are. NaN has a sign.
+      return std::isnan(number) ? "nan" : StrCat(number);
+    }
     case FieldDescriptor::CPPTYPE_BOOL:
       return (repeated ? reflection.GetRepeatedBool(message, field, index) : reflection.GetBool(message, field))
                  ? "true"
@@ -67,8 +74,12 @@ std::string ElementOf(const std::string& path, const std::string& subject) {
   return StrCat(path, "[", ReplaceAll(ReplaceAll(subject, "[", "("), "]", ")"), "]");
 }
 
-/// The first feature or currency id in the message: what it is about. Looks into its parts.
-std::string SubjectOf(const ProtoMessage& message) {
+/// What an element of a list is about: the field that says so, since a feature and a currency
+/// may have the same id, and the id.
+using Subject = std::pair<std::string, std::string>;
+
+/// The first feature or currency id in the message, or none. Looks into its parts.
+Subject SubjectOf(const ProtoMessage& message) {
   const Reflection& reflection = *message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(message, &fields);
@@ -76,15 +87,49 @@ std::string SubjectOf(const ProtoMessage& message) {
     if (field->is_repeated()) continue;
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       const std::string& name = field->name();
-      if (name == "id" || name == "feature_id" || name == "currency_id") return reflection.GetString(message, field);
+      if (name == "id" || name == "feature_id" || name == "currency_id") {
+        return {name, reflection.GetString(message, field)};
+      }
     }
   }
   for (const FieldDescriptor* const field : fields) {
     if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    std::string subject = SubjectOf(reflection.GetMessage(message, field));
-    if (!subject.empty()) return subject;
+    Subject subject = SubjectOf(reflection.GetMessage(message, field));
+    if (!subject.second.empty()) return subject;
   }
-  return "";
+  return {};
+}
+
+/// Elements of a list that are about the same, as a rule one.
+struct Twin {
+  std::string text;  ///< when there are several: what they are told apart by
+  const ProtoMessage* message = nullptr;
+};
+using Twins = std::vector<Twin>;
+
+std::map<Subject, Twins> BySubject(const ProtoMessage& message, const FieldDescriptor* field) {
+  std::map<Subject, Twins> elements;
+  const Reflection& reflection = *message.GetReflection();
+  for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+    const ProtoMessage& element = reflection.GetRepeatedMessage(message, field, i);
+    elements[SubjectOf(element)].push_back({.message = &element});
+  }
+  return elements;
+}
+
+/// Takes out of both what both have, so that the order of twins makes no difference.
+void DropEqual(Twins& ours, Twins& theirs) {
+  if (ours.size() <= 1 && theirs.size() <= 1) return;
+  for (Twins* const twins : {&ours, &theirs}) {
+    for (Twin& twin : *twins) twin.text = twin.message->ShortDebugString();
+    std::ranges::sort(*twins, {}, &Twin::text);
+  }
+  Twins rest;
+  std::ranges::set_difference(ours, theirs, std::back_inserter(rest), {}, &Twin::text, &Twin::text);
+  Twins other_rest;
+  std::ranges::set_difference(theirs, ours, std::back_inserter(other_rest), {}, &Twin::text, &Twin::text);
+  ours = std::move(rest);
+  theirs = std::move(other_rest);
 }
 
 class Comparison {
@@ -167,26 +212,25 @@ class Comparison {
 
   void CompareElements(const std::string& path, const ProtoMessage& ours, const ProtoMessage& theirs,
                        const FieldDescriptor* field) {
-    const auto elements = [field](const ProtoMessage& message) {
-      std::map<std::string, const ProtoMessage*> by_subject;
-      const Reflection& reflection = *message.GetReflection();
-      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
-        const ProtoMessage& element = reflection.GetRepeatedMessage(message, field, i);
-        const std::string subject = SubjectOf(element);
-        std::string key = subject;
-        for (int twin = 2; !by_subject.emplace(key, &element).second; ++twin) key = StrCat(subject, "#", twin);
-      }
-      return by_subject;
-    };
-    const auto mine = elements(ours);
-    const auto other = elements(theirs);
-    for (const auto& [subject, element] : mine) {
-      const std::string at = ElementOf(path, subject);
-      const auto twin = other.find(subject);
-      twin == other.end() ? Differ(at, element->ShortDebugString(), kAbsent) : Compare(at, *element, *twin->second);
+    std::map<Subject, Twins> mine = BySubject(ours, field);
+    std::map<Subject, Twins> other = BySubject(theirs, field);
+    for (auto& [subject, twins] : mine) CompareTwins(ElementOf(path, subject.second), twins, other[subject]);
+    for (auto& [subject, twins] : other) {
+      Twins none;
+      if (!mine.contains(subject)) CompareTwins(ElementOf(path, subject.second), none, twins);
     }
-    for (const auto& [subject, element] : other) {
-      if (!mine.contains(subject)) Differ(ElementOf(path, subject), kAbsent, element->ShortDebugString());
+  }
+
+  void CompareTwins(const std::string& at, Twins& ours, Twins& theirs) {
+    DropEqual(ours, theirs);
+    for (size_t i = 0; i < std::max(ours.size(), theirs.size()); ++i) {
+      if (i >= theirs.size()) {
+        Differ(at, ours[i].message->ShortDebugString(), kAbsent);
+      } else if (i >= ours.size()) {
+        Differ(at, kAbsent, theirs[i].message->ShortDebugString());
+      } else {
+        Compare(at, *ours[i].message, *theirs[i].message);
+      }
     }
   }
 

@@ -21,7 +21,8 @@ struct FieldDifference {
 
 /// Compares two response messages of the method: every field, its presence, and fields that
 /// the contract does not know. Elements of lists are matched by feature or currency id; their
-/// order alone makes no difference. Numbers are compared exactly; NaN equals NaN. Thread-safe.
+/// order alone makes no difference, that of several about the same neither. Numbers are compared exactly; NaN equals
+/// NaN. Thread-safe.
 std::vector<FieldDifference> CompareAnswers(Method method, std::string_view ours, std::string_view theirs);
 
 /// The path without ids: what a metric may be labelled with.

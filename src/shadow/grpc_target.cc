@@ -33,6 +33,7 @@ class GrpcTarget : public ShadowTarget {
     grpc::ClientContext context;
     context.set_deadline(
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
+    context.AddMetadata(std::string(kCopyMark), "1");
     {
       absl::MutexLock lock(&mu_);
       if (cancelled_) return absl::CancelledError("at the end");

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -35,15 +36,17 @@ void Shorten(std::string& text) {
   text += "...";
 }
 
+/// As CompareAnswers names them.
 void AddNames(const google::protobuf::Descriptor& type, const std::string& prefix, std::set<std::string>& names) {
   for (int i = 0; i < type.field_count(); ++i) {
     const auto* const field = type.field(i);
     const std::string name = StrCat(prefix, prefix.empty() ? "" : ".", field->name());
     names.insert(name);
     const auto* const inner = field->message_type();
-    // As CompareAnswers: timestamps and JSON are values.
+    // Timestamps and JSON are values.
     if (inner != nullptr && !inner->full_name().starts_with("google.protobuf.")) AddNames(*inner, name, names);
   }
+  names.insert(StrCat(prefix, prefix.empty() ? "" : ".", "(unknown)"));
 }
 
 }  // namespace
@@ -69,7 +72,7 @@ Handlers Shadow::Wrap(Handlers handlers) {
   for (const Method method : kReads) {
     Handler& handler = handlers[static_cast<size_t>(method)];
     handler = [this, method, inner = std::move(handler)](Call& call) {
-      if (!Sampled()) return inner(call);
+      if (!Sampled() || !call.Metadata(kCopyMark).empty()) return inner(call);
       inner(*new ObservedCall(call, [this, method](ObservedAnswer&& answer) {
         Offer({.method = method, .at = clock_.Now(), .ours = std::move(answer)});
       }));
@@ -98,9 +101,7 @@ void Shadow::Run() {
       absl::MutexLock lock(&mu_);
       const auto ending = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return ending_; };
       if (report_.paused) {
-        const int doublings = std::min(failures_ - settings_.failures_to_pause, 10);
-        const Millis pause = std::min(settings_.pause_max, settings_.pause_min * (int64_t{1} << doublings));
-        mu_.AwaitWithTimeout(absl::Condition(&ending), absl::Milliseconds(pause.count()));
+        mu_.AwaitWithTimeout(absl::Condition(&ending), absl::Milliseconds(report_.pause.count()));
         // The next one that is sampled shows whether the target is back.
         report_.paused = false;
         sampling_ = true;
@@ -130,42 +131,58 @@ void Shadow::Judge(const Job& job, const absl::StatusOr<std::string>& theirs) {
   if (job.ours.status.code() != code) {
     differences.push_back(
         {"(status)", absl::StatusCodeToString(job.ours.status.code()), absl::StatusCodeToString(code)});
-  } else if (theirs.ok()) {
+  } else if (theirs.ok() && *theirs != job.ours.response) {
     differences = CompareAnswers(job.method, job.ours.response, *theirs);
   }
   std::erase_if(differences, [&](const FieldDifference& each) { return Ignored(job.method, FieldName(each.path)); });
-  absl::MutexLock lock(&mu_);
-  failures_ = 0;
-  if (differences.empty()) {
-    ++report_.same;
-    return;
-  }
-  ++report_.different;
   std::set<std::string> fields;
-  for (FieldDifference& each : differences) {
-    fields.insert(FieldName(each.path));
-    Shorten(each.ours);
-    Shorten(each.theirs);
+  for (const FieldDifference& each : differences) fields.insert(FieldName(each.path));
+  // What takes its time is done without the lock, which those who answer take too.
+  std::optional<ShadowSample> sample;
+  if (!fields.empty()) sample = Sample(job, std::move(differences));
+  std::vector<std::string> seen_first;
+  {
+    absl::MutexLock lock(&mu_);
+    failures_ = 0;
+    ++(sample.has_value() ? report_.different : report_.same);
+    for (const std::string& field : fields) {
+      if (report_.fields[{job.method, field}]++ == 0) seen_first.push_back(field);
+    }
+    if (sample.has_value()) samples_.push_back(*std::move(sample));
+    if (samples_.size() > settings_.samples_max) samples_.pop_front();
   }
-  for (const std::string& field : fields) {
-    if (report_.fields[{job.method, field}]++ > 0) continue;
+  for (const std::string& field : seen_first) {
     spdlog::warn("shadow: {} differs in {} (the first time; GET /admin/shadow has the latest)",
                  kMethodNames[static_cast<size_t>(job.method)], field);
   }
-  samples_.push_back({.at = clock_.WallNow(),
-                      .method = job.method,
-                      .subject = SubjectOfRequest(job.method, job.ours.request),
-                      .differences = std::move(differences)});
-  if (samples_.size() > settings_.samples_max) samples_.pop_front();
+}
+
+ShadowSample Shadow::Sample(const Job& job, std::vector<FieldDifference> differences) const {
+  ShadowSample sample{
+      .at = clock_.WallNow(), .method = job.method, .subject = SubjectOfRequest(job.method, job.ours.request)};
+  if (differences.size() > settings_.sample_fields_max) {
+    sample.left_out = differences.size() - settings_.sample_fields_max;
+    differences.resize(settings_.sample_fields_max);
+  }
+  for (FieldDifference& each : differences) {
+    Shorten(each.path);
+    Shorten(each.ours);
+    Shorten(each.theirs);
+  }
+  sample.differences = std::move(differences);
+  Shorten(sample.subject);
+  return sample;
 }
 
 void Shadow::NoteFailure(const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   ++report_.failed;
-  report_.last_failure = StrCat(absl::StatusCodeToString(status.code()), ": ", Message(status));
+  report_.last_failure = StrCat(absl::StatusCodeToString(status.code()), ": ", OneLine(Message(status)));
   if (++failures_ < settings_.failures_to_pause) return;
   sampling_ = false;
   report_.paused = true;
+  const int doublings = std::min(failures_ - settings_.failures_to_pause, 10);
+  report_.pause = std::min(settings_.pause_max, settings_.pause_min * (int64_t{1} << doublings));
   report_.skipped += queue_.size();
   queue_.clear();
   queued_bytes_ = 0;
@@ -193,9 +210,9 @@ std::vector<ShadowSample> Shadow::samples() const {
 }
 
 std::vector<std::string> ShadowFieldNames() {
-  std::set<std::string> names{"(status)", "(message)"};
+  std::set<std::string> names;
   for (const Method method : kReads) {
-    std::set<std::string> of_method;
+    std::set<std::string> of_method{"(status)", "(message)"};
     AddNames(*DescriptorOf(method).output_type(), "", of_method);
     for (const std::string& name : of_method) {
       names.insert(name);

@@ -32,15 +32,17 @@ struct ShadowSettings {
   int failures_to_pause = 5;          ///< of the target, in a row
   Millis pause_min{1'000};            ///< doubles from there
   Millis pause_max{30'000};
-  size_t samples_max = 32;  ///< differing answers that are kept
+  size_t samples_max = 32;        ///< differing answers that are kept
+  size_t sample_fields_max = 20;  ///< differences of each that are kept
 };
 
 /// An answer that differed.
 struct ShadowSample {
   WallTime at;
   Method method{};
-  std::string subject;  ///< customer, resource, feature or currency
-  std::vector<FieldDifference> differences;
+  std::string subject;                       ///< customer, resource, feature or currency
+  std::vector<FieldDifference> differences;  ///< texts of 200 bytes at most
+  size_t left_out = 0;                       ///< differences that are not kept
 };
 
 struct ShadowReport {
@@ -49,6 +51,7 @@ struct ShadowReport {
   uint64_t failed = 0;   ///< the target did not answer
   uint64_t skipped = 0;  ///< sampled, and not asked: too many were waiting, or too long
   bool paused = false;   ///< nothing is sampled for a while, since the target fails
+  Millis pause{0};       ///< how long, the last time
   std::string last_failure;
   /// How many answers differed, by method and name of the field.
   std::map<std::pair<Method, std::string>, uint64_t> fields;
@@ -81,6 +84,7 @@ class Shadow {
   void Offer(Job job);
   void Run();
   void Judge(const Job& job, const absl::StatusOr<std::string>& theirs);
+  ShadowSample Sample(const Job& job, std::vector<FieldDifference> differences) const;
   void NoteFailure(const absl::Status& status);
   bool Ignored(Method method, const std::string& field) const;
 

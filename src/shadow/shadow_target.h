@@ -11,6 +11,9 @@
 
 namespace sidecar {
 
+/// Metadata of each copy: a sidecar that has a shadow too does not copy it on.
+inline constexpr std::string_view kCopyMark = "x-shadow-copy";
+
 /// Asked by one thread.
 class ShadowTarget {
  public:

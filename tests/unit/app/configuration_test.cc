@@ -105,6 +105,16 @@ TEST_F(LoadWithFilesTest, TheDataFileIsRead) {
                           HasSubstr("OFFLINE_DATA_FILE: /bad.json:3: features.g")));
 }
 
+TEST_F(LoadWithFilesTest, FieldsThatTheShadowLeavesOutExist) {
+  const auto violations = [this](const char* fields) {
+    return Violations({{"OFFLINE", "1"}, {"SHADOW_TARGET", "other:1"}, {"SHADOW_IGNORE_FIELDS", fields}});
+  };
+  EXPECT_THAT(violations("has_access, GetMeteredEntitlement.entitlement.current_usage"), IsEmpty());
+  EXPECT_THAT(violations("entitlement.curent_usage"),
+              ElementsAre(HasSubstr("'entitlement.curent_usage' is no field of an answer; expected one such as "
+                                    "'entitlement.current_usage'")));
+}
+
 TEST_F(LoadWithFilesTest, ALongPathIsToldWhole) {
   const std::string path = "/" + std::string(200, 'x') + "/absent.json";
   EXPECT_THAT(Violations({{"OFFLINE", "1"}, {"OFFLINE_DATA_FILE", path}}), ElementsAre(HasSubstr("'" + path + "'")));

@@ -81,6 +81,25 @@ TEST(CrossChecksTest, DevIsNotOffline) {
   EXPECT_THAT(Violations({{"OFFLINE", "0"}}, Purpose::kDev), IsEmpty());
 }
 
+TEST(CrossChecksTest, TheShadowIsAnotherSidecar) {
+  for (const char* const target : {"127.0.0.1:8443", "localhost:8443", "[::1]:8443", "127.0.0.1:9000"}) {
+    EXPECT_THAT(Violations({{"SHADOW_TARGET", target}, {"GRPC_PORT", "9000"}}),
+                ElementsAre(HasSubstr("it would agree with itself")))
+        << target;
+  }
+  EXPECT_THAT(Violations({{"SHADOW_TARGET", "10.0.0.1:8443"}, {"LISTEN_ADDRESS", "10.0.0.1"}}), SizeIs(1));
+  EXPECT_THAT(Violations({{"SHADOW_TARGET", "unix:/run/s"}, {"GRPC_SOCKET", "/run/s"}}), SizeIs(1));
+  for (const char* const target : {"127.0.0.1:8444", "other:8443", "unix:/run/s"}) {
+    EXPECT_THAT(Violations({{"SHADOW_TARGET", target}}), IsEmpty()) << target;
+  }
+  EXPECT_THAT(Violations({{"SHADOW_TARGET", "127.0.0.1:8443"}, {"LISTEN_ADDRESS", "10.0.0.1"}}), IsEmpty());
+}
+
+TEST(CrossChecksTest, TermsOfTheShadowNeedOne) {
+  EXPECT_THAT(Violations({{"SHADOW_TIMEOUT_MS", "5"}}),
+              ElementsAre("SHADOW_TIMEOUT_MS is set without SHADOW_TARGET: set both or neither"));
+}
+
 TEST(CrossChecksTest, AClientIsToldWhatConcernsWhereItDials) {
   for (const char* name : {"PORT", "GRPC_PORT", "HTTP_PORT", "LISTEN_ADDRESS"}) {
     EXPECT_THAT(Violations({{name, "bad"}}, Purpose::kClient), ElementsAre(HasSubstr(name))) << name;

@@ -138,6 +138,47 @@ TEST_F(ShadowTest, KeepsTheLatestOnly) {
   EXPECT_THAT(shadow_->samples(), SizeIs(2));
 }
 
+TEST_F(ShadowTest, WhatIsKeptIsBounded) {
+  constexpr int kFields = 50;
+  const std::string id(1'000, 'x');
+  script_->answer = [&](Method, std::string_view) {
+    v1::GetEntitlementsResponse response;
+    for (int i = 0; i < kFields; ++i) {
+      response.add_entitlements()->mutable_boolean()->mutable_feature()->set_id(id + std::to_string(i));
+    }
+    return response.SerializeAsString();
+  };
+  handlers_[static_cast<size_t>(Method::kGetEntitlements)] = [](Call& call) { call.Finish("", {}); };
+  const Handlers handlers = Start({.sample_percent = 100, .sample_fields_max = 3});
+  v1::GetEntitlementsRequest request;
+  request.set_customer_id(id);
+  FakeCall call(request.SerializeAsString());
+  handlers[static_cast<size_t>(Method::kGetEntitlements)](call);
+  const ShadowReport report = ReportWhen([](const ShadowReport& r) { return r.different == 1; });
+  EXPECT_THAT(report.fields, SizeIs(1));
+  const std::vector<ShadowSample> samples = shadow_->samples();
+  ASSERT_THAT(samples, SizeIs(1));
+  EXPECT_THAT(samples[0].differences, SizeIs(3));
+  EXPECT_EQ(samples[0].left_out, kFields - 3);
+  constexpr size_t kTextMax = 203;  // with the dots
+  EXPECT_LE(samples[0].subject.size(), kTextMax);
+  for (const FieldDifference& each : samples[0].differences) {
+    EXPECT_LE(each.path.size(), kTextMax);
+    EXPECT_LE(each.theirs.size(), kTextMax);
+  }
+}
+
+TEST_F(ShadowTest, ACopyIsNotCopiedOn) {
+  const Handlers handlers = Start();
+  FakeCall copy("");
+  copy.metadata = {{"x-shadow-copy", "1"}};
+  handlers[static_cast<size_t>(Method::kGetBooleanEntitlement)](copy);
+  EXPECT_EQ(copy.ends, 1);
+  Ask(handlers);
+  ReportWhen([](const ShadowReport& r) { return r.same == 1; });
+  EXPECT_EQ(Asked(), 1);
+}
+
 TEST_F(ShadowTest, StatusesAreCompared) {
   script_->answer = [](Method, std::string_view) { return absl::InvalidArgumentError("no"); };
   const Handlers handlers = Start();
@@ -238,6 +279,33 @@ TEST_F(ShadowTest, NothingIsSampledWhileTheTargetFails) {
   EXPECT_EQ(Asked(), 3);
 }
 
+TEST_F(ShadowTest, PausesDoubleUpToALimitAndBeginAgainAfterAnAnswer) {
+  std::atomic<bool> down{true};
+  script_->answer = [&](Method, std::string_view) -> absl::StatusOr<std::string> {
+    if (down) return absl::UnavailableError("down");
+    return Granted(true);
+  };
+  const Handlers handlers =
+      Start({.sample_percent = 100, .failures_to_pause = 2, .pause_min = Millis(1), .pause_max = Millis(4)});
+  const auto fail = [&](uint64_t number) {
+    ReportWhen([](const ShadowReport& r) { return !r.paused; });
+    Ask(handlers);
+    return ReportWhen([number](const ShadowReport& r) { return r.failed == number; });
+  };
+  EXPECT_FALSE(fail(1).paused);
+  EXPECT_EQ(fail(2).pause, Millis(1));
+  EXPECT_EQ(fail(3).pause, Millis(2));
+  EXPECT_EQ(fail(4).pause, Millis(4));
+  EXPECT_EQ(fail(5).pause, Millis(4));
+  ReportWhen([](const ShadowReport& r) { return !r.paused; });
+  down = false;
+  Ask(handlers);
+  ReportWhen([](const ShadowReport& r) { return r.same == 1; });
+  down = true;
+  EXPECT_FALSE(fail(6).paused);
+  EXPECT_EQ(fail(7).pause, Millis(1));
+}
+
 TEST_F(ShadowTest, ATargetThatIsBackIsComparedAgain) {
   std::atomic<bool> down{true};
   script_->answer = [&](Method, std::string_view) -> absl::StatusOr<std::string> {
@@ -258,7 +326,8 @@ TEST_F(ShadowTest, ATargetThatIsBackIsComparedAgain) {
 TEST(ShadowFieldNamesTest, AreThoseOfTheContract) {
   const std::vector<std::string> names = ShadowFieldNames();
   EXPECT_THAT(names, ::testing::IsSupersetOf({"has_access", "GetMeteredEntitlement.entitlement.current_usage",
-                                              "(status)", "entitlements"}));
+                                              "(status)", "GetEntitlements.(status)", "entitlements", "(unknown)",
+                                              "GetEnumEntitlement.entitlement.(unknown)"}));
 }
 
 }  // namespace

@@ -270,6 +270,8 @@ def test_it_is_on_the_status_page_without_customers(upstream: Upstream, daemon: 
         ({"SHADOW_TARGET": "host:80", "SHADOW_SAMPLE_PERCENT": "0"}, "0.01 to 100"),
         ({"SHADOW_TARGET": "host:80", "SHADOW_SAMPLE_PERCENT": "101"}, "0.01 to 100"),
         ({"SHADOW_SAMPLE_PERCENT": "5"}, "is set without SHADOW_TARGET"),
+        ({"SHADOW_TARGET": "localhost:9000", "PORT": "9000"}, "would agree with itself"),
+        ({"SHADOW_TARGET": "host:80", "SHADOW_IGNORE_FIELDS": "has_acess"}, "expected one such as 'has_access'"),
     ],
 )
 def test_mistakes(variables: dict[str, str], said: str, upstream: Upstream) -> None:

@@ -26,7 +26,7 @@ using testing::FakeCall;
 using testing::SimTime;
 using ::testing::SizeIs;
 
-constexpr Millis kPatience{30'000};
+constexpr Millis kLongest{30'000};
 
 /// Answers every method with what `answer` says, as bytes.
 class Other : public grpc::CallbackGenericService {
@@ -103,7 +103,7 @@ grpc::Status Echo(const std::string&, const std::string& request, std::string& o
 }
 
 absl::StatusOr<std::string> Ask(ShadowTarget& target, std::string_view request = "request") {
-  return target.Ask(Method::kGetBooleanEntitlement, request, kPatience);
+  return target.Ask(Method::kGetBooleanEntitlement, request, kLongest);
 }
 
 TEST(GrpcTargetTest, AsksTheMethodWithTheBytesAndTheMark) {
@@ -169,7 +169,7 @@ TEST(GrpcTargetTest, CancelEndsTheCallUnderWayAndLaterOnes) {
   std::thread asking([&] { status = Ask(*target).status(); });
   asked.WaitForNotification();
   target->Cancel();
-  asking.join();  // and not after kPatience
+  asking.join();  // and not after kLongest
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(Ask(*target).status().code(), absl::StatusCode::kCancelled);
   end.Notify();
@@ -184,7 +184,7 @@ TEST(GrpcTargetTest, OneThatIsGoneIsUnavailableUntilItIsBack) {
   EXPECT_EQ(Ask(*target).status().code(), absl::StatusCode::kUnavailable);
   Other back(Echo, address);
   ASSERT_TRUE(back.started());
-  const absl::Time until = absl::Now() + absl::Milliseconds(kPatience.count());
+  const absl::Time until = absl::Now() + absl::Milliseconds(kLongest.count());
   while (!Ask(*target).ok() && absl::Now() < until) std::this_thread::yield();
   EXPECT_TRUE(Ask(*target).ok());
 }
@@ -202,14 +202,14 @@ TEST(GrpcTargetTest, AnInjectedDifferenceIsFound) {
     return grpc::Status::OK;
   });
   SimTime time;
-  Shadow shadow(ConnectShadow(other.target()), time, {.sample_percent = 100, .timeout = kPatience});
+  Shadow shadow(ConnectShadow(other.target()), time, {.sample_percent = 100, .timeout = kLongest});
   Handlers handlers;
   handlers[static_cast<size_t>(Method::kGetMeteredEntitlement)] = [&](Call& call) { call.Finish(metered(3), {}); };
   handlers = shadow.Wrap(std::move(handlers));
   FakeCall call("");
   handlers[static_cast<size_t>(Method::kGetMeteredEntitlement)](call);
   EXPECT_EQ(call.response, metered(3));
-  const absl::Time until = absl::Now() + absl::Milliseconds(kPatience.count());
+  const absl::Time until = absl::Now() + absl::Milliseconds(kLongest.count());
   while (shadow.report().different == 0 && absl::Now() < until) std::this_thread::yield();
   ASSERT_THAT(shadow.samples(), SizeIs(1));
   EXPECT_THAT(shadow.samples()[0].differences,

@@ -82,7 +82,8 @@ void Recorder::Write(Event& event) {
   event.set_now_ms(inside.now.time_since_epoch().count());
   event.set_wall_ms(ToEpochMs(inside.wall));
   snapshot::AppendFrame(buffer_, snapshot::FrameKind::kEvent, event.SerializeAsString());
-  file_->Append(std::exchange(buffer_, {}));
+  file_->Append(buffer_);
+  buffer_.clear();
 }
 
 void Recorder::Write(Event& event, const CustomerEntitlements& entitlements) {

@@ -47,7 +47,7 @@ absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(Options opt
   snapshot::AppendPreamble(start, kRecordingVersion, kRecordingMagic);
   snapshot::AppendFrame(start, FrameKind::kHeader, header);
   std::unique_ptr<RecordingFile> recording(new RecordingFile(std::move(options), *std::move(file)));
-  recording->Append(std::move(start));
+  recording->Append(start);
   recording->thread_ = std::thread([raw = recording.get()] { raw->Run(); });
   return recording;
 }
@@ -57,7 +57,7 @@ RecordingFile::~RecordingFile() {
   if (thread_.joinable()) thread_.join();
 }
 
-void RecordingFile::Append(std::string frames) {
+void RecordingFile::Append(std::string_view frames) {
   if (!writing()) return;
   if (bytes() + frames.size() > options_.bytes_max) {
     return Stop(StrCat("it has RECORD_MAX_BYTES=", options_.bytes_max, " bytes"));

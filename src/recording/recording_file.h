@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -36,7 +37,7 @@ class RecordingFile {
   static absl::StatusOr<std::unique_ptr<RecordingFile>> Create(Options options, std::string_view header);
   ~RecordingFile();
 
-  void Append(std::string frames);
+  void Append(std::string_view frames);
   /// Ends the recording for that reason.
   void Stop(std::string_view reason);
   /// Writes what is queued, for at most `patience`, and ends. Called by one thread.

@@ -1,5 +1,6 @@
 """CPU of answers with SHADOW_TARGET: off, at a target that answers, at one that is closed, and at one that takes connections
-and says nothing. Standard library only. Started by scripts/bench shadow."""
+and says nothing. A second one that is off shows what a difference is worth. Standard library only. Started by
+scripts/bench shadow."""
 
 import contextlib
 import json
@@ -39,6 +40,7 @@ def main() -> None:
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         targets = {
             "off": "",
+            "off, a second process": "",
             "on, the target answers": other.target,
             "on, the target is closed": f"127.0.0.1:{free_port()}",
             "on, the target says nothing": f"127.0.0.1:{silent.getsockname()[1]}",
@@ -52,7 +54,9 @@ def main() -> None:
             load(options.build, server, customers=options.customers, inflight=1, fill=1)
         figures: dict[str, list[tuple[float, float, float]]] = {server.name: [] for server in servers}
         for number in range(options.rounds):
-            for server in servers:
+            # Each is first as often as the others: what runs beside this comes and goes.
+            turn = number % len(servers)
+            for server in servers[turn:] + servers[:turn]:
                 before = threads_cpu(server)
                 said = load(options.build, server, customers=options.customers, seconds=options.seconds, **SHAPE)
                 after = threads_cpu(server)
@@ -61,7 +65,7 @@ def main() -> None:
                     ((after[0] - before[0]) / calls * 1e6, (after[1] - before[1]) / calls * 1e6, said["rps"])
                 )
             print(f"  shadow: round {number + 1} of {options.rounds}", file=sys.stderr)
-        seen = {server.name: page.fetch_labelled(server, "sidecar_shadow_compared_total") for server in servers[1:]}
+        seen = {server.name: page.fetch_labelled(server, "sidecar_shadow_compared_total") for server in servers if targets[server.name]}
     base = figures["off"]
     rows = []
     for name, own in figures.items():

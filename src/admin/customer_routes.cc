@@ -18,7 +18,7 @@ ServerResponse Say(int status, std::string_view what) {
   return {.status = status, .body = Json{{"error", what}}.dump() + "\n"};
 }
 
-std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string Indented(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 /// The name part of a Host header.
 std::string_view HostName(std::string_view host) {
@@ -139,14 +139,14 @@ void CustomerRoutes::Answer(const ServerRequest& request, Respond respond) const
   if (verb == "purge") {
     Tell(Parts::Effect::kPurge, question->key);
     const bool was_there = parts_.cache.Erase(question->key.view());
-    return std::move(respond)({.body = Dump({{"purged", was_there}})});
+    return std::move(respond)({.body = Indented({{"purged", was_there}})});
   }
   Tell(Parts::Effect::kReload, question->key);
   parts_.resolver.Reload(question->key.view(), parts_.clock.Now() + kWait,
                          [respond = std::move(respond)](const Resolution& resolution) mutable {
                            const bool known = resolution.record != nullptr && !resolution.record->empty();
                            std::move(respond)({.status = resolution.fetched ? 200 : 502,
-                                               .body = Dump({{"reloaded", resolution.fetched}, {"known", known}})});
+                                               .body = Indented({{"reloaded", resolution.fetched}, {"known", known}})});
                          });
 }
 
@@ -222,7 +222,7 @@ std::string CustomerRoutes::Explained(const Question& question, const Resolution
     }
   }
   if (question.trace.has_value()) out["traceId"] = TraceIdText(question.trace->trace_id);
-  return Dump(out);
+  return Indented(out);
 }
 
 }  // namespace sidecar

@@ -5,10 +5,8 @@
 
 #include <cstdio>
 
-#include "absl/time/time.h"
 #include "adapters/json/json.h"
 #include "app/exit_codes.h"
-#include "app/options.h"
 #include "app/verbs.h"
 #include "app/version.h"
 #include "text/text.h"
@@ -35,14 +33,9 @@ class ProgressLine {
   size_t next_ = 0;
 };
 
-std::string TimeText(WallTime at) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(ToEpochMs(at)), absl::UTCTimeZone());
-}
-
 void PrintText(const AnswerDiffers& differs) {
   std::printf("request %llu at %s: %s %s\n", static_cast<unsigned long long>(differs.request),
-              TimeText(differs.at).c_str(), std::string(kMethodNames[static_cast<size_t>(differs.method)]).c_str(),
-              differs.subject.c_str());
+              FormatDate(differs.at).c_str(), std::string(Name(differs.method)).c_str(), differs.subject.c_str());
   for (const AnswerDiffers::Field& field : differs.fields) {
     std::printf("  %s: recorded %s, now %s\n", field.path.c_str(), field.recorded.c_str(), field.replayed.c_str());
   }
@@ -54,11 +47,11 @@ void PrintJson(const AnswerDiffers& differs) {
     fields.push_back({{"field", field.path}, {"recorded", field.recorded}, {"now", field.replayed}});
   }
   const Json line{{"request", differs.request},
-                  {"at", TimeText(differs.at)},
-                  {"method", std::string(kMethodNames[static_cast<size_t>(differs.method)])},
+                  {"at", FormatDate(differs.at)},
+                  {"method", std::string(Name(differs.method))},
                   {"subject", differs.subject},
                   {"fields", std::move(fields)}};
-  std::printf("%s\n", line.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  std::printf("%s\n", Dump(line).c_str());
 }
 
 void PrintSummary(const ReplayReport& report, std::string_view tail) {

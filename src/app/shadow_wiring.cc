@@ -45,7 +45,7 @@ Json ShadowStatus(const Config& config, const ShadowReport& report) {
               {"lastFailure", report.last_failure.empty() ? Json(nullptr) : Json(report.last_failure)}};
   Json fields = Json::object();
   for (const auto& [at, count] : report.fields) {
-    fields[StrCat(kMethodNames[static_cast<size_t>(at.first)], ".", at.second)] = count;
+    fields[ShadowLabel(at.first, at.second)] = count;
   }
   out["differences"] = std::move(fields);
   return out;
@@ -59,12 +59,12 @@ std::string ShadowSamples(const Shadow& shadow) {
       fields.push_back({{"field", each.path}, {"ours", each.ours}, {"theirs", each.theirs}});
     }
     samples.push_back({{"at", FormatDate(sample.at)},
-                       {"method", std::string(kMethodNames[static_cast<size_t>(sample.method)])},
+                       {"method", std::string(Name(sample.method))},
                        {"subject", sample.subject},
                        {"fields", std::move(fields)},
                        {"leftOut", sample.left_out}});
   }
-  return Json{{"samples", std::move(samples)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Dump(Json{{"samples", std::move(samples)}});
 }
 
 std::vector<ExtraSeries> SeriesOf(const ShadowReport& report) {
@@ -82,7 +82,7 @@ std::vector<ExtraSeries> SeriesOf(const ShadowReport& report) {
                           .counter = true,
                           .label = "field"};
   for (const auto& [at, count] : report.fields) {
-    differences.values.emplace_back(StrCat(kMethodNames[static_cast<size_t>(at.first)], ".", at.second), number(count));
+    differences.values.emplace_back(ShadowLabel(at.first, at.second), number(count));
   }
   ExtraSeries paused{.name = "sidecar_shadow_paused",
                      .help = "1 while nothing is sampled, since the other sidecar fails.",

@@ -48,8 +48,6 @@ void PrintLine(const std::string& line) {
   std::fputc('\n', stdout);
 }
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 int List(const std::string& path, bool json) {
   const absl::StatusOr<std::vector<SpoolListing>> listings = ListSpool(path);
   if (!listings.ok()) return CannotRead(listings.status());

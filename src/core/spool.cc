@@ -243,12 +243,12 @@ void Spool::Send(const DeliveryPtr& delivery, size_t begin, size_t end) {
   parts_.sink.ReportUsage(delivery->Copy<UsageReport>(begin, end), deadline,
                           [this, delivery, size](UpstreamResult<std::vector<UsageReceipt>> result) {
                             if (!result.ok()) return Failed(delivery, size, result.failure());
-                            Deliver(*delivery, std::move(result.value()));
+                            PassOn(*delivery, std::move(result.value()));
                             Acknowledged(delivery, size);
                           });
 }
 
-void Spool::Deliver(const Delivery& delivery, std::vector<UsageReceipt> receipts) {
+void Spool::PassOn(const Delivery& delivery, std::vector<UsageReceipt> receipts) {
   for (size_t i = 0; i < receipts.size(); ++i) {
     UsageReceipt& receipt = receipts[i];
     if (parts_.observer == nullptr) {

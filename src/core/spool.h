@@ -101,7 +101,7 @@ class Spool {
   void SendNext(const DeliveryPtr& delivery);
   void Send(const DeliveryPtr& delivery, size_t begin, size_t end);
   /// Passes on what upstream says of the records that come next.
-  void Deliver(const Delivery& delivery, std::vector<UsageReceipt> receipts);
+  void PassOn(const Delivery& delivery, std::vector<UsageReceipt> receipts);
   void Acknowledged(const DeliveryPtr& delivery, size_t size);
   void Failed(const DeliveryPtr& delivery, size_t size, const UpstreamFailure& failure);
   void End(const DeliveryPtr& delivery, const UpstreamFailure* failure);

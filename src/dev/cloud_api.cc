@@ -10,9 +10,7 @@
 namespace sidecar::dev {
 namespace {
 
-ServerResponse JsonResponse(int status, const Json& body) {
-  return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
-}
+ServerResponse JsonResponse(int status, const Json& body) { return {.status = status, .body = Dump(body)}; }
 
 Json ErrorBody(std::string_view message, std::string_view code) {
   Json error = Json::object();

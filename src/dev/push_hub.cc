@@ -53,7 +53,7 @@ void PushHub::OnChange(const Push& push) {
 }
 
 size_t PushHub::Publish(Subscription subscription, const Json& payload) {
-  const std::string text = payload.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = Dump(payload);
   size_t subscriptions = 0;
   for (const auto& connection : Open()) subscriptions += connection->subscriber().Publish(subscription, text);
   return subscriptions;

@@ -8,8 +8,6 @@
 namespace sidecar::dev {
 namespace {
 
-std::string Compact(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 /// The key travels in the payload, not in the headers of the upgrade (docs/protocol.md 3.1).
 bool HasKey(const Json& message) {
   const Json* const payload = FindMember(message, "payload");
@@ -83,7 +81,7 @@ size_t Subscriber::Publish(Subscription subscription, std::string_view payload) 
     if (faults_.TakeOnWebSocket(Fault::Kind::kBadJson).has_value()) {
       wire_.Send(R"({"type":"next","payload":{"data":)");
     } else {
-      wire_.Send(StrCat("{\"id\":", Compact(Json(id)), ",\"type\":\"next\",\"payload\":", payload, "}"));
+      wire_.Send(StrCat("{\"id\":", Dump(Json(id)), ",\"type\":\"next\",\"payload\":", payload, "}"));
     }
   }
   return sent;
@@ -109,7 +107,7 @@ void Subscriber::SendError(const std::string& id, std::string_view text, std::st
   message["id"] = id;
   message["type"] = "error";
   message["payload"] = Json::array({std::move(error)});
-  wire_.Send(Compact(message));
+  wire_.Send(Dump(message));
 }
 
 void Subscriber::Close(CloseCode code, std::string reason) {

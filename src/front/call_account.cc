@@ -30,7 +30,7 @@ void CallAccount::End(const CallBooks& books, int code, std::string_view tracepa
   books.tracer->Record({.context = *own_,
                         .parent = caller_->span_id,
                         .kind = Span::Kind::kServer,
-                        .name = StrCat(kServiceName, "/", kMethodNames[static_cast<size_t>(method_)]),
+                        .name = StrCat(kServiceName, "/", Name(method_)),
                         .took = took,
                         .failed = code != 0,
                         .attributes = {{"rpc.system", "grpc"},

@@ -200,14 +200,14 @@ class RecordedCall final : public Call {
 
   void Finish(std::string_view response, const AnswerOrigin& origin) override {
     const Recorder::Step step(recorder_);
-    WriteAnswer(absl::StatusCode::kOk, recorder_.redaction().Answer(method_, response));
+    WriteAnswer(absl::StatusCode::kOk, response);
     recorder_.AfterStep([&call = call_, response = std::string(response), origin] { call.Finish(response, origin); });
     delete this;
   }
 
   void Fail(const absl::Status& status, std::string_view details) override {
     const Recorder::Step step(recorder_);
-    WriteAnswer(status.code(), std::nullopt);
+    WriteAnswer(status.code(), "");
     recorder_.AfterStep([&call = call_, status, details = std::string(details)] { call.Fail(status, details); });
     delete this;
   }
@@ -215,13 +215,15 @@ class RecordedCall final : public Call {
  private:
   ~RecordedCall() override = default;
 
-  void WriteAnswer(absl::StatusCode code, std::optional<std::string> message) {
-    if (id_ == 0) return;
+  void WriteAnswer(absl::StatusCode code, std::string_view response) {
+    if (id_ == 0 || !recorder_.writing()) return;
     Event event;
     pb::Answer* const answer = event.mutable_answer();
     answer->set_request(id_);
     answer->set_code(static_cast<uint32_t>(code));
-    if (message.has_value()) answer->set_message(*std::move(message));
+    if (code == absl::StatusCode::kOk) {
+      answer->set_message(recorder_.redaction().Answer(method_, response).value_or(""));
+    }
     recorder_.Write(event);
   }
 

@@ -29,8 +29,8 @@ absl::Status RemoveFormer(const std::string& path) {
   struct stat info {};
   if (fstat(file->fd(), &info) != 0) return Unavailable(path, ": ", std::strerror(errno));
   snapshot::FrameReader reader(file->fd(), static_cast<uint64_t>(info.st_size));
-  const bool ours = S_ISREG(info.st_mode) &&
-                    (info.st_size == 0 || !absl::IsDataLoss(reader.ReadPreamble(kRecordingVersion, kRecordingMagic)));
+  const bool ours =
+      S_ISREG(info.st_mode) && (info.st_size == 0 || !absl::IsDataLoss(reader.ReadPreamble(kRecordingFormat)));
   if (!ours) return Unavailable(path, " is there and is no recording; it is left alone");
   if (unlink(path.c_str()) != 0) return Unavailable(path, ": ", std::strerror(errno));
   return absl::OkStatus();
@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<RecordingFile>> RecordingFile::Create(Options opt
       snapshot::Open(options.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (!file.ok()) return Unavailable(Message(file.status()));
   std::string start;
-  snapshot::AppendPreamble(start, kRecordingVersion, kRecordingMagic);
+  snapshot::AppendPreamble(start, kRecordingFormat);
   snapshot::AppendFrame(start, FrameKind::kHeader, header);
   std::unique_ptr<RecordingFile> recording(new RecordingFile(std::move(options), *std::move(file)));
   recording->Append(start);
@@ -158,7 +158,7 @@ absl::StatusOr<Recording> ReadRecording(const std::string& path) {
   if (!S_ISREG(info.st_mode)) return Unavailable(path, " is not a regular file");
   snapshot::FrameReader reader(file->fd(), static_cast<uint64_t>(info.st_size));
   const auto about = [&](const absl::Status& status) { return Error(status.code(), path, ": ", Message(status)); };
-  if (absl::Status status = reader.ReadPreamble(kRecordingVersion, kRecordingMagic); !status.ok()) return about(status);
+  if (absl::Status status = reader.ReadPreamble(kRecordingFormat); !status.ok()) return about(status);
   Recording recording;
   absl::StatusOr<Frame> frame = reader.Next();
   if (!frame.ok()) return about(frame.status());

@@ -13,14 +13,15 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "adapters/snapshot/disk.h"
+#include "adapters/snapshot/frame.h"
 #include "domain/entitlement.h"
 #include "domain/time.h"
 #include "recording/recording.pb.h"
 
 namespace sidecar::recording {
 
-inline constexpr std::string_view kRecordingMagic("\x89SGREC\r\n", 8);
-inline constexpr uint32_t kRecordingVersion = 1;
+inline constexpr snapshot::FileFormat kRecordingFormat{
+    .magic = {"\x89SGREC\r\n", 8}, .version = 1, .name = "recording"};
 
 /// Nothing waits for the disk. When the file is full, the disk fails or is too slow, the
 /// recording ends there, with one line in the log: a recording with a gap replays nothing.

@@ -12,6 +12,7 @@
 namespace stigg::sidecar {
 namespace {
 
+using ::sidecar::Dump;
 using ::sidecar::InvalidArgument;
 using ::sidecar::Json;
 using ::sidecar::JsonObject;
@@ -27,8 +28,6 @@ constexpr char kProvisionCustomer[] =
 constexpr char kProvisionSubscription[] =
     "mutation ProvisionSubscription($input: ProvisionSubscriptionInput!) { provisionSubscription(input: $input) { "
     "status } }";
-
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 absl::Status WithError(const ::sidecar::UpstreamFailure& failure) {
   absl::Status status = failure.status;

@@ -15,7 +15,7 @@ std::unique_ptr<google::protobuf::Message> New(const google::protobuf::Descripto
 
 const google::protobuf::MethodDescriptor& DescriptorOf(Method method) {
   const auto* const service = stigg::sidecar::v1::GetEntitlementsRequest::descriptor()->file()->service(0);
-  return *service->FindMethodByName(std::string(kMethodNames[static_cast<size_t>(method)]));
+  return *service->FindMethodByName(std::string(Name(method)));
 }
 
 std::unique_ptr<google::protobuf::Message> NewRequest(Method method) { return New(DescriptorOf(method).input_type()); }

@@ -30,6 +30,8 @@ inline constexpr std::array<std::string_view, kMethodCount> kMethodNames{
     "GetMeteredEntitlement", "GetEnumEntitlement", "ReportUsage",           "ReportEvents",
     "ReloadEntitlements",    "ReportUsageBulk",    "GetEntitlementV2",      "GetEntitlementsStateV2"};
 
+constexpr std::string_view Name(Method method) { return kMethodNames[static_cast<size_t>(method)]; }
+
 inline constexpr std::string_view kServiceName = "stigg.sidecar.v1.SidecarService";
 
 }  // namespace sidecar

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "domain/check.h"
+
 namespace sidecar {
 
 std::string_view Name(AnswerOrigin::Source source) {

@@ -44,7 +44,7 @@ class GrpcTarget : public ShadowTarget {
     grpc::CompletionQueue queue;
     grpc::ByteBuffer answer;
     grpc::Status status;
-    const std::string path = StrCat("/", kServiceName, "/", kMethodNames[static_cast<size_t>(method)]);
+    const std::string path = StrCat("/", kServiceName, "/", Name(method));
     const auto call = stub_.PrepareUnaryCall(&context, path, message, &queue);
     call->StartCall();
     call->Finish(&answer, &status, this);

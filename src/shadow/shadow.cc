@@ -152,8 +152,8 @@ void Shadow::Judge(const Job& job, const absl::StatusOr<std::string>& theirs) {
     if (samples_.size() > settings_.samples_max) samples_.pop_front();
   }
   for (const std::string& field : seen_first) {
-    spdlog::warn("shadow: {} differs in {} (the first time; GET /admin/shadow has the latest)",
-                 kMethodNames[static_cast<size_t>(job.method)], field);
+    spdlog::warn("shadow: {} differs in {} (the first time; GET /admin/shadow has the latest)", Name(job.method),
+                 field);
   }
 }
 
@@ -194,7 +194,7 @@ bool Shadow::Ignored(Method method, const std::string& field) const {
   for (size_t end = field.size(); end != std::string::npos && end > 0; end = field.rfind('.', end - 1)) {
     const std::string name = field.substr(0, end);
     if (ignored_.contains(name)) return true;
-    if (ignored_.contains(StrCat(kMethodNames[static_cast<size_t>(method)], ".", name))) return true;
+    if (ignored_.contains(ShadowLabel(method, name))) return true;
   }
   return false;
 }
@@ -209,6 +209,8 @@ std::vector<ShadowSample> Shadow::samples() const {
   return {samples_.begin(), samples_.end()};
 }
 
+std::string ShadowLabel(Method method, std::string_view field) { return StrCat(Name(method), ".", field); }
+
 std::vector<std::string> ShadowFieldNames() {
   std::set<std::string> names;
   for (const Method method : kReads) {
@@ -216,7 +218,7 @@ std::vector<std::string> ShadowFieldNames() {
     AddNames(*DescriptorOf(method).output_type(), "", of_method);
     for (const std::string& name : of_method) {
       names.insert(name);
-      names.insert(StrCat(kMethodNames[static_cast<size_t>(method)], ".", name));
+      names.insert(ShadowLabel(method, name));
     }
   }
   return {names.begin(), names.end()};

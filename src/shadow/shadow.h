@@ -105,6 +105,9 @@ class Shadow {
   std::thread thread_;  // last
 };
 
+/// What a metric, and SHADOW_IGNORE_FIELDS, call that field of that method's answer.
+std::string ShadowLabel(Method method, std::string_view field);
+
 /// Names of all fields that a read's answer may differ in: what SHADOW_IGNORE_FIELDS may say.
 std::vector<std::string> ShadowFieldNames();
 

@@ -16,7 +16,7 @@ using namespace sidecar::recording;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input = fuzz::Text(data, size);
   std::string file;
-  snapshot::AppendPreamble(file, kRecordingVersion, kRecordingMagic);
+  snapshot::AppendPreamble(file, kRecordingFormat);
   bool header = true;
   for (size_t at = 0; at + 3 <= size;) {
     const size_t length = std::min<size_t>(data[at + 1] | data[at + 2] << 8, size - at - 3);

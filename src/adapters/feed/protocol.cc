@@ -7,8 +7,6 @@
 namespace sidecar {
 namespace {
 
-std::string Write(const Json& message) { return message.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 FeedMessage TypeOf(std::string_view name) {
   for (size_t i = 0; i + 1 < kFeedMessages; ++i) {
     const auto type = static_cast<FeedMessage>(i);
@@ -20,29 +18,29 @@ FeedMessage TypeOf(std::string_view name) {
 }  // namespace
 
 std::string ConnectionInitMessage(const ProcessIdentity& identity, std::string_view api_key) {
-  return Write({{"type", "connection_init"},
-                {"payload",
-                 {{"headers",
-                   {{"X-API-KEY", api_key},
-                    {"source", kSourceName},
-                    {"X-SDK-INSTANCE-ID", identity.instance_id},
-                    {"X-SDK-OS-PROCESS-HOSTNAME", identity.host_name},
-                    {"X-SDK-OS-PROCESS-ID", identity.process_id},
-                    {"X-SDK-OS-PROCESS-TIMESTAMP", identity.started_at_epoch_ms},
-                    {"X-SDK-OS-PROCESS-FINGERPRINT", identity.fingerprint}}}}}});
+  return Dump({{"type", "connection_init"},
+               {"payload",
+                {{"headers",
+                  {{"X-API-KEY", api_key},
+                   {"source", kSourceName},
+                   {"X-SDK-INSTANCE-ID", identity.instance_id},
+                   {"X-SDK-OS-PROCESS-HOSTNAME", identity.host_name},
+                   {"X-SDK-OS-PROCESS-ID", identity.process_id},
+                   {"X-SDK-OS-PROCESS-TIMESTAMP", identity.started_at_epoch_ms},
+                   {"X-SDK-OS-PROCESS-FINGERPRINT", identity.fingerprint}}}}}});
 }
 
 std::string SubscribeMessage(std::string_view id, const GraphqlOperation& operation) {
-  return Write({{"id", id},
-                {"type", "subscribe"},
-                {"payload",
-                 {{"variables", Json::object()},
-                  {"extensions", Json::object()},
-                  {"operationName", operation.name},
-                  {"query", operation.document}}}});
+  return Dump({{"id", id},
+               {"type", "subscribe"},
+               {"payload",
+                {{"variables", Json::object()},
+                 {"extensions", Json::object()},
+                 {"operationName", operation.name},
+                 {"query", operation.document}}}});
 }
 
-std::string CompleteMessage(std::string_view id) { return Write({{"id", id}, {"type", "complete"}}); }
+std::string CompleteMessage(std::string_view id) { return Dump({{"id", id}, {"type", "complete"}}); }
 std::string PingMessage() { return R"({"type":"ping"})"; }
 std::string PongMessage() { return R"({"type":"pong"})"; }
 

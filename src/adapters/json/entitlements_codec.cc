@@ -108,7 +108,7 @@ CurrencyDefinition ReadCurrency(JsonObject& currency) {
                                 .unit_singular = optional_text("unitSingular"),
                                 .unit_plural = optional_text("unitPlural")};
   if (const Json* const extra = currency.Object("additionalMetaData")) {
-    definition.additional_meta_data_json = extra->dump(-1, ' ', false, Json::error_handler_t::replace);
+    definition.additional_meta_data_json = Dump(*extra);
   }
   return definition;
 }

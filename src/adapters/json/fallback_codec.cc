@@ -162,7 +162,7 @@ std::string FormatFallbacks(const FallbackTable& table) {
     if (value.enum_values.has_value()) entry["enumValues"] = *value.enum_values;
     document[feature_id] = std::move(entry);
   }
-  return document.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  return Dump(document);
 }
 
 }  // namespace sidecar

@@ -170,6 +170,10 @@ std::optional<WallTime> ParseDate(std::string_view text) {
   return InRange(static_cast<double>(absl::ToUnixMillis(time)));
 }
 
+std::string Dump(const Json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
 std::string FormatDate(WallTime time) {
   return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(ToEpochMs(time)), absl::UTCTimeZone());
 }

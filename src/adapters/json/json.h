@@ -63,6 +63,9 @@ class JsonObject {
 /// "a string", "an object", … for error texts.
 std::string_view JsonTypeName(const Json& value);
 
+/// On one line; what is no UTF-8 is replaced.
+std::string Dump(const Json& value);
+
 /// Reads an ISO-8601 instant with zone, e.g. "2026-03-02T09:15:30.250Z".
 std::optional<WallTime> ParseDate(std::string_view text);
 /// Writes ISO-8601 UTC with milliseconds.

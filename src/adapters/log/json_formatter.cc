@@ -10,7 +10,7 @@
 namespace sidecar {
 namespace {
 
-std::string Quoted(std::string_view text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Quoted(std::string_view text) { return Dump(Json(text)); }
 
 std::string TimeOf(const spdlog::details::log_msg& message) {
   return FormatDate(std::chrono::time_point_cast<Millis>(message.time));

@@ -109,7 +109,7 @@ std::string OtlpExporter::Encode(const std::vector<Ended>& batch) const {
   Json resource = {{"attributes", Json::array({Attribute("service.name", settings_.service_name),
                                                Attribute("service.version", settings_.service_version)})}};
   Json one = {{"resource", std::move(resource)}, {"scopeSpans", Json::array({std::move(scope)})}};
-  return Json{{"resourceSpans", Json::array({std::move(one)})}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Dump(Json{{"resourceSpans", Json::array({std::move(one)})}});
 }
 
 }  // namespace sidecar

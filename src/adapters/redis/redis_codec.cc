@@ -82,8 +82,6 @@ Json EncodeFeature(EntityKeyView key, const FeatureEntitlement& feature) {
   return {{"calculatedEntitlement", std::move(entitlement)}, {"featureUsage", std::move(usage)}};
 }
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 /// Copies a member, under another name.
 void Copy(const Json& from, const char* name, Json& to, const char* as) {
   const auto found = from.find(name);

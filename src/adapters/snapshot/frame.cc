@@ -32,10 +32,10 @@ uint32_t Checksum(const char* data, size_t size) {
 
 }  // namespace
 
-void AppendPreamble(std::string& out, uint32_t version, std::string_view magic) {
+void AppendPreamble(std::string& out, const FileFormat& format) {
   const size_t begin = out.size();
-  out.append(magic);
-  AppendNumber(out, version);
+  out.append(format.magic);
+  AppendNumber(out, format.version);
   AppendNumber(out, Checksum(out.data() + begin, out.size() - begin));
 }
 
@@ -64,24 +64,23 @@ absl::Status FrameReader::Fill(size_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status FrameReader::ReadPreamble(uint32_t expected, std::string_view magic) {
+absl::Status FrameReader::ReadPreamble(const FileFormat& format) {
   if (absl::Status status = Fill(kPreambleBytes); !status.ok()) {
     if (!absl::IsOutOfRange(status)) return status;
     return Error(absl::StatusCode::kDataLoss, "it has only ", file_bytes_, " bytes");
   }
   const char* const at = buffer_.data() + begin_;
-  if (std::string_view(at, magic.size()) != magic) {
-    return Error(absl::StatusCode::kDataLoss, "it does not begin as a ",
-                 magic == kSnapshotMagic ? "snapshot" : "recording", " does");
+  if (std::string_view(at, format.magic.size()) != format.magic) {
+    return Error(absl::StatusCode::kDataLoss, "it does not begin as a ", format.name, " does");
   }
   constexpr size_t kChecked = kPreambleBytes - kChecksumBytes;
   if (NumberAt(at + kChecked) != Checksum(at, kChecked)) {
     return absl::DataLossError("the checksum of its first 16 bytes is wrong");
   }
-  const uint32_t version = NumberAt(at + magic.size());
-  if (version != expected) {
+  const uint32_t version = NumberAt(at + format.magic.size());
+  if (version != format.version) {
     return Error(absl::StatusCode::kFailedPrecondition, "it has format version ", version,
-                 ", this daemon reads version ", expected);
+                 ", this daemon reads version ", format.version);
   }
   begin_ += kPreambleBytes;
   offset_ += kPreambleBytes;

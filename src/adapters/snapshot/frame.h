@@ -17,17 +17,20 @@
 
 namespace sidecar::snapshot {
 
-/// A change that older daemons would misread raises this; they then refuse the file.
-inline constexpr uint32_t kFormatVersion = 1;
-
 inline constexpr size_t kPreambleBytes = 16;
 
 /// No frame is larger; the cache's largest record is well below.
 inline constexpr size_t kPayloadBytesMax = 64 << 20;
 
-/// Which files these are: no other kind is read. As PNG's: a transfer that changes line ends or the eighth bit shows
-/// at once.
-inline constexpr std::string_view kSnapshotMagic("\x89SGSNP\r\n", 8);
+/// Which files these are: no others are read.
+struct FileFormat {
+  std::string_view magic;  ///< 8 bytes; as PNG's: a transfer that changes line ends or the eighth bit shows at once
+  /// A change that older daemons would misread raises this; they then refuse the file.
+  uint32_t version = 1;
+  std::string_view name;  ///< for error texts
+};
+
+inline constexpr FileFormat kSnapshotFormat{.magic = {"\x89SGSNP\r\n", 8}, .version = 1, .name = "snapshot"};
 
 enum class FrameKind : uint8_t {
   kHeader = 'H',
@@ -44,7 +47,7 @@ struct Frame {
   std::string_view payload;  ///< valid until the next call of the reader
 };
 
-void AppendPreamble(std::string& out, uint32_t version = kFormatVersion, std::string_view magic = kSnapshotMagic);
+void AppendPreamble(std::string& out, const FileFormat& format = kSnapshotFormat);
 /// The payload has at most kPayloadBytesMax bytes.
 void AppendFrame(std::string& out, FrameKind kind, std::string_view payload);
 
@@ -56,7 +59,7 @@ class FrameReader {
 
   /// First of all. DATA_LOSS: not such a file, or damaged. FAILED_PRECONDITION: of another
   /// format. UNAVAILABLE: cannot be read.
-  absl::Status ReadPreamble(uint32_t version = kFormatVersion, std::string_view magic = kSnapshotMagic);
+  absl::Status ReadPreamble(const FileFormat& format = kSnapshotFormat);
 
   /// The next frame, its checksum verified. OUT_OF_RANGE at the end of the file. DATA_LOSS:
   /// torn or damaged. UNAVAILABLE: cannot be read.

@@ -96,7 +96,7 @@ UsageEvent DecodeEvent(JsonObject& reader) {
 
 std::string EncodeSpoolItem(const SpoolItem& item) {
   const Json out = std::visit([](const auto& report) { return Encode(report); }, item);
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Dump(out);
 }
 
 absl::StatusOr<SpoolItem> DecodeSpoolItem(SpoolKind kind, std::string_view text) {

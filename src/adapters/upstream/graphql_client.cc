@@ -11,8 +11,7 @@ void GraphqlClient::Execute(const GraphqlOperation& operation, const Json& varia
   body["operationName"] = operation.name;
   body["variables"] = variables;
   body["query"] = operation.document;
-  http_.PostGraphql(url_, operation.name, body.dump(-1, ' ', false, Json::error_handler_t::replace), once, deadline,
-                    std::move(done));
+  http_.PostGraphql(url_, operation.name, Dump(body), once, deadline, std::move(done));
 }
 
 }  // namespace sidecar

@@ -141,7 +141,9 @@ TEST_F(DamageTest, AFrameThatIsMissingIsNoticed) {
 
 TEST_F(DamageTest, ANewerFormatIsRefusedWhole) {
   std::string newer;
-  AppendPreamble(newer, snapshot::kFormatVersion + 1);
+  snapshot::FileFormat next = snapshot::kSnapshotFormat;
+  ++next.version;
+  AppendPreamble(newer, next);
   const Found found = Start(newer + good_.substr(snapshot::kPreambleBytes));
   EXPECT_TRUE(absl::IsFailedPrecondition(found.status));
   EXPECT_THAT(std::string(Message(found.status)), HasSubstr("format version 2, this daemon reads version 1"));

@@ -1,6 +1,6 @@
-"""CPU of answers with SHADOW_TARGET: off, at a target that answers, at one that is closed, and at one that takes connections
-and says nothing. A second one that is off shows what a difference is worth. Standard library only. Started by
-scripts/bench shadow."""
+"""CPU of answers with SHADOW_TARGET: off, at a target that answers, at one that answers late, at one that is closed, and at
+one that takes connections and says nothing. A second one that is off shows what a difference is worth. Standard library
+only. Started by scripts/bench shadow."""
 
 import contextlib
 import json
@@ -13,7 +13,10 @@ import tempfile
 
 import page
 from servers import Server, free_port, load, machine, start_daemon, world
+from slow_relay import slow_relay
 
+#: Seconds that a target's answer is late; SHADOW_TIMEOUT_MS is a second.
+LATE = 0.3
 SHAPE = {"connections": 4, "inflight": 64}
 
 
@@ -38,10 +41,12 @@ def main() -> None:
         other = start_daemon(options.build, data.name, "other")
         stack.callback(other.stop)
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        late = stack.enter_context(slow_relay(other.port, LATE / 2))
         targets = {
             "off": "",
             "off, a second process": "",
             "on, the target answers": other.target,
+            f"on, the target answers {LATE * 1000:.0f} ms late": f"127.0.0.1:{late}",
             "on, the target is closed": f"127.0.0.1:{free_port()}",
             "on, the target says nothing": f"127.0.0.1:{silent.getsockname()[1]}",
         }

@@ -345,7 +345,7 @@ ssize_t Http2Connection::ReadAnswer(nghttp2_session* session, int32_t, uint8_t* 
                                     nghttp2_data_source* source, void*) {
   auto& call = *static_cast<Http2Call*>(source->ptr);
   const size_t part = std::min(size, call.out.size() - call.sent);
-  std::memcpy(buffer, call.out.data() + call.sent, part);
+  std::copy_n(call.out.data() + call.sent, part, buffer);
   call.sent += part;
   if (call.sent == call.out.size()) {
     if (!call.complete) {

@@ -130,7 +130,7 @@ void Http2Loop::TakeInbox() {
     phase = std::exchange(phase_, false);
     stopped_ = stop_;
   }
-  for (Given& each : given) Begin(std::move(each));
+  for (const Given& each : given) Begin(each);
   for (Http2Call* const call : finished) Settle(*call);
   draining_ |= drain;
   for (const auto& [peer, owned] : peers_) {
@@ -149,7 +149,7 @@ void Http2Loop::Settle(Http2Call& call) {
   }
 }
 
-void Http2Loop::Begin(Given given) {
+void Http2Loop::Begin(const Given& given) {
   const int on = 1;
   setsockopt(given.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));  // a peer that vanished is found, in hours
   const auto now = Http2Connection::Clock::now();

@@ -51,7 +51,7 @@ class Http2Loop final : public Http2Shard {
   void Run();
   void TakeInbox();
   void Settle(Http2Call& call);
-  void Begin(Given given);
+  void Begin(const Given& given);
   void Read(Peer& peer);
   void Write(Peer& peer);
   void WriteAll();

@@ -18,8 +18,6 @@ ServerResponse Say(int status, std::string_view what) {
   return {.status = status, .body = Json{{"error", what}}.dump() + "\n"};
 }
 
-std::string Indented(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 /// The name part of a Host header.
 std::string_view HostName(std::string_view host) {
   if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
@@ -139,15 +137,16 @@ void CustomerRoutes::Answer(const ServerRequest& request, Respond respond) const
   if (verb == "purge") {
     Tell(Parts::Effect::kPurge, question->key);
     const bool was_there = parts_.cache.Erase(question->key.view());
-    return std::move(respond)({.body = Indented({{"purged", was_there}})});
+    return std::move(respond)({.body = DumpIndented({{"purged", was_there}})});
   }
   Tell(Parts::Effect::kReload, question->key);
-  parts_.resolver.Reload(question->key.view(), parts_.clock.Now() + kWait,
-                         [respond = std::move(respond)](const Resolution& resolution) mutable {
-                           const bool known = resolution.record != nullptr && !resolution.record->empty();
-                           std::move(respond)({.status = resolution.fetched ? 200 : 502,
-                                               .body = Indented({{"reloaded", resolution.fetched}, {"known", known}})});
-                         });
+  parts_.resolver.Reload(
+      question->key.view(), parts_.clock.Now() + kWait,
+      [respond = std::move(respond)](const Resolution& resolution) mutable {
+        const bool known = resolution.record != nullptr && !resolution.record->empty();
+        std::move(respond)({.status = resolution.fetched ? 200 : 502,
+                            .body = DumpIndented({{"reloaded", resolution.fetched}, {"known", known}})});
+      });
 }
 
 void CustomerRoutes::Tell(Parts::Effect effect, const EntityKey& key) const {
@@ -222,7 +221,7 @@ std::string CustomerRoutes::Explained(const Question& question, const Resolution
     }
   }
   if (question.trace.has_value()) out["traceId"] = TraceIdText(question.trace->trace_id);
-  return Indented(out);
+  return DumpIndented(out);
 }
 
 }  // namespace sidecar

@@ -10,6 +10,7 @@
 #include "adapters/clock/system_random.h"
 #include "adapters/feed/graphql_feed.h"
 #include "adapters/http/cpprest_transport.h"
+#include "adapters/json/json.h"
 #include "adapters/net/asio_timers.h"
 #include "adapters/net/io_thread.h"
 #include "adapters/system/limits.h"
@@ -239,7 +240,7 @@ std::string FindingsJson(const std::vector<OnlineFinding>& findings) {
     if (!each.fix.empty()) row["fix"] = each.fix;
     out.push_back(std::move(row));
   }
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return DumpIndented(out);
 }
 
 }  // namespace sidecar

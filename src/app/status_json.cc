@@ -106,7 +106,7 @@ std::string StatusJson(const StatusParts& parts) {
   const auto not_after = static_cast<int64_t>(parts.metrics.tls_not_after_secs.value());
   out["tls"] = not_after == 0 ? Json(nullptr) : Json{{"notAfter", FormatDate(WallTimeFromEpochMs(not_after * 1000))}};
   out["configuration"] = parts.configuration;
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return DumpIndented(out);
 }
 
 }  // namespace sidecar

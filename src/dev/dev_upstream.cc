@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "adapters/json/json.h"
 #include "adapters/system/files.h"
 #include "text/text.h"
 
@@ -24,9 +25,7 @@ int64_t StampOf(const std::string& path) {
   return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size + static_cast<int64_t>(info.st_ino);
 }
 
-ServerResponse PrettyResponse(int status, const Json& body) {
-  return {.status = status, .body = body.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
+ServerResponse PrettyResponse(int status, const Json& body) { return {.status = status, .body = DumpIndented(body)}; }
 
 }  // namespace
 

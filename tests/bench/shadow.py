@@ -13,7 +13,9 @@ import tempfile
 
 import page
 from servers import Server, free_port, load, machine, start_daemon, world
-from slow_relay import slow_relay
+
+sys.path.insert(0, "tests/e2e")
+from harness.relay import SlowRelay  # noqa: E402
 
 #: Seconds that a target's answer is late; SHADOW_TIMEOUT_MS is a second.
 LATE = 0.3
@@ -41,12 +43,13 @@ def main() -> None:
         other = start_daemon(options.build, data.name, "other")
         stack.callback(other.stop)
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        late = stack.enter_context(slow_relay(other.port, LATE / 2))
+        late = stack.enter_context(contextlib.closing(SlowRelay(other.port)))
+        late.delay = LATE
         targets = {
             "off": "",
             "off, a second process": "",
             "on, the target answers": other.target,
-            f"on, the target answers {LATE * 1000:.0f} ms late": f"127.0.0.1:{late}",
+            f"on, the target answers {LATE * 1000:.0f} ms late": f"127.0.0.1:{late.port}",
             "on, the target is closed": f"127.0.0.1:{free_port()}",
             "on, the target says nothing": f"127.0.0.1:{silent.getsockname()[1]}",
         }

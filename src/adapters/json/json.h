@@ -65,6 +65,8 @@ std::string_view JsonTypeName(const Json& value);
 
 /// On one line; what is no UTF-8 is replaced.
 std::string Dump(const Json& value);
+/// For people: indented by two, ends with a newline.
+std::string DumpIndented(const Json& value);
 
 /// Reads an ISO-8601 instant with zone, e.g. "2026-03-02T09:15:30.250Z".
 std::optional<WallTime> ParseDate(std::string_view text);

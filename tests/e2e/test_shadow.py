@@ -9,6 +9,7 @@ import statistics
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from harness.contract import pb
 from harness.daemon import Daemon, Daemons, upstream_environment
 from harness.ports import free_port
 from harness.process import run
+from harness.relay import SlowRelay
 from harness.waiting import eventually, timed
 from independent_upstream import Upstream
 
@@ -230,6 +232,15 @@ def test_a_slow_target_changes_nothing(upstream: Upstream, daemon: Daemons, othe
     eventually(lambda: ours.client.boolean("c", "flag") and ours.metrics().series["sidecar_shadow_paused"] == 1)
     other.hold.set()
     eventually(lambda: ours.client.boolean("c", "flag") and outcome(ours, "same") > 1)
+
+
+def test_a_target_that_is_far_away_is_compared(upstream: Upstream, daemon: Daemons, other: Other) -> None:
+    with closing(SlowRelay(other.port)) as relay:
+        relay.delay = 0.2  # of each answer, and of the connection's settings
+        ours = shadowed(daemon, upstream, f"127.0.0.1:{relay.port}", SHADOW_TIMEOUT_MS=5000)
+        ours.client.boolean("c", "flag")
+        eventually(lambda: outcome(ours, "same") == 1)
+        assert outcome(ours, "failed") == 0
 
 
 def test_it_is_on_the_status_page_without_customers(upstream: Upstream, daemon: Daemons, other: Other) -> None:

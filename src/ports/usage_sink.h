@@ -65,7 +65,7 @@ class UsageSink {
   using UsageDone = absl::AnyInvocable<void(UpstreamResult<std::vector<UsageReceipt>>) &&>;
   using EventsDone = absl::AnyInvocable<void(UpstreamResult<std::monostate>) &&>;
 
-  /// At most kUsagesPerCallMax reports, answered in order.
+  /// At most kUsagesPerCallMax reports. OK has a receipt for each, in their order.
   virtual void ReportUsage(std::vector<UsageReport> reports, MonoTime deadline, UsageDone done) = 0;
   /// At most kEventsPerCallMax events.
   virtual void ReportEvents(std::vector<UsageEvent> events, MonoTime deadline, EventsDone done) = 0;

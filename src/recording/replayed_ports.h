@@ -17,6 +17,7 @@
 #include "recording/event_codec.h"
 #include "recording/recording_file.h"
 #include "service/call.h"
+#include "text/text.h"
 
 namespace sidecar::recording {
 
@@ -127,9 +128,15 @@ class ReplaySink : public UsageSink {
     }
   }
 
-  void ReportUsage(std::vector<UsageReport> /*reports*/, MonoTime /*deadline*/, UsageDone done) override {
-    Send([done = std::move(done)](const pb::Reported& answer) mutable {
+  void ReportUsage(std::vector<UsageReport> reports, MonoTime /*deadline*/, UsageDone done) override {
+    Send([asked = reports.size(), done = std::move(done)](const pb::Reported& answer) mutable {
       if (answer.has_failure()) return std::move(done)(Read(answer.failure()));
+      const auto answered = static_cast<size_t>(answer.receipts_size());
+      if (answered != asked) {
+        // A damaged recording, or this build makes other parts of a report.
+        return std::move(done)(UpstreamFailure{.status = Error(absl::StatusCode::kInternal, "the recording has ",
+                                                               answered, " receipts for ", asked, " reports")});
+      }
       std::vector<UsageReceipt> receipts;
       for (const pb::Receipt& receipt : answer.receipts()) receipts.push_back(Read(receipt));
       std::move(done)(std::move(receipts));

@@ -223,7 +223,7 @@ def test_a_target_that_does_not_answer_changes_nothing(
 
 
 def test_a_slow_target_changes_nothing(upstream: Upstream, daemon: Daemons, other: Other) -> None:
-    ours = shadowed(daemon, upstream, f"127.0.0.1:{other.port}", SHADOW_TIMEOUT_MS=200)
+    ours = shadowed(daemon, upstream, f"127.0.0.1:{other.port}", SHADOW_TIMEOUT_MS=1000)
     ours.client.boolean("c", "flag")
     eventually(lambda: outcome(ours, "same") == 1)
     other.hold.clear()

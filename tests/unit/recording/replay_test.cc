@@ -9,7 +9,10 @@
 namespace sidecar::recording {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::IsEmpty;
 using testing::RecordedLife;
 using ::testing::SizeIs;
@@ -136,6 +139,24 @@ TEST(ReplayTest, WhatIsTornAtTheEndIsLeftOut) {
   EXPECT_EQ(torn->steps.size() + 1, whole.steps.size());
   EXPECT_NE(torn->tail, "");
   EXPECT_THAT(ReplayAll(*torn).differences, IsEmpty());
+}
+
+TEST(ReplayTest, FewerReceiptsThanReportsAreNoAnswer) {
+  const TemporaryDirectory directory;
+  Recording recording = RecordLife(directory.File("recording"), 8, 500);
+  size_t emptied = 0;
+  for (auto& step : recording.steps) {
+    if (!step.event.has_reported() || step.event.reported().receipts().empty()) continue;
+    step.event.mutable_reported()->clear_receipts();
+    ++emptied;
+  }
+  ASSERT_GT(emptied, 0u);
+  // What was reported is missing from later reads too.
+  EXPECT_THAT(ReplayAll(recording).differences,
+              Contains(AllOf(Field(&AnswerDiffers::method, Method::kReportUsage),
+                             Field(&AnswerDiffers::fields,
+                                   ElementsAre(AllOf(Field(&AnswerDiffers::Field::path, "(status)"),
+                                                     Field(&AnswerDiffers::Field::replayed, "INTERNAL")))))));
 }
 
 TEST(ReplayTest, ReportsAreNotComparedWhereASpoolMayHaveTakenThem) {
